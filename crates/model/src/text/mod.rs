@@ -1,0 +1,1 @@
+//! Text ↔ tokens: tokenizer and chat template.

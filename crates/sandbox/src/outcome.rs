@@ -1,0 +1,63 @@
+//! What an execution did: a value, also when the program was wrong, crashed or never ended.
+
+use serde::{Deserialize, Serialize};
+
+/// The class of an outcome; the first that applies, in this order (arXiv 2207.01780 groups them into four).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutcomeClass {
+    /// The program could not be parsed or built.
+    CompileError,
+    /// CPU or wall time ran out.
+    Timeout,
+    /// The memory limit was hit.
+    MemoryLimit,
+    /// More output than `output_bytes`.
+    OutputLimit,
+    /// An exception, a signal, or a non-zero exit.
+    RuntimeError,
+    /// It ran, and at least one test found a wrong result.
+    WrongAnswer,
+    /// It ran to its end (a plain run), or all tests passed (a judged one).
+    Passed,
+}
+
+/// Where and how the *program* failed (RLTF, arXiv 2307.04349, needs the line).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramError {
+    /// Error type, such as `ZeroDivisionError`.
+    pub kind: String,
+    /// The message, bounded in length.
+    pub message: String,
+    /// 1-based line in the program's own source.
+    pub line: Option<u32>,
+    /// 1-based column in the program's own source.
+    pub column: Option<u32>,
+}
+
+/// What one execution did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The class.
+    pub class: OutcomeClass,
+    /// Exit status, if it exited by itself.
+    pub exit_code: Option<i32>,
+    /// Signal number, if a signal ended it.
+    pub signal: Option<i32>,
+    /// Captured stdout, at most `output_bytes`; invalid UTF-8 is replaced.
+    pub stdout: String,
+    /// Captured stderr, at most `output_bytes`.
+    pub stderr: String,
+    /// Bytes of stdout and stderr that were cut off.
+    pub truncated_bytes: u64,
+    /// User + system CPU time, in milliseconds.
+    pub cpu_ms: f64,
+    /// Wall time, in milliseconds.
+    pub wall_ms: f64,
+    /// Peak memory, in bytes, where it could be measured.
+    pub peak_memory_bytes: Option<u64>,
+    /// The program's own error.
+    pub error: Option<ProgramError>,
+    /// The isolation layers that were in force, by name.
+    pub isolation: Vec<String>,
+}
