@@ -1,0 +1,113 @@
+//! The names of the numbers a run writes, each documented once. Stage first, unit last.
+//!
+//! A table, not a gate: a writer may log other names too, and the report shows them under "other".
+
+/// A number with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// `stage/quantity_unit`.
+    pub name: &'static str,
+    /// What a person calls it.
+    pub title: &'static str,
+    /// What it is, with its formula.
+    pub meaning: &'static str,
+}
+
+/// Finds a documented metric.
+pub fn find(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name)
+}
+
+/// Fraction of a step's completions with each outcome: `outcome/passed`, `outcome/wrong-answer`, …
+pub const OUTCOME_PREFIX: &str = "outcome/";
+
+const fn metric(name: &'static str, title: &'static str, meaning: &'static str) -> Metric {
+    Metric { name, title, meaning }
+}
+
+/// Mean reward.
+pub const REWARD_MEAN: &str = "reward/mean";
+/// Pass rate.
+pub const PASS_RATE: &str = "reward/pass_rate";
+/// Length of completions.
+pub const LENGTH_TOKENS: &str = "rollout/length_tokens";
+/// KL divergence.
+pub const KL: &str = "update/kl";
+/// Entropy.
+pub const ENTROPY: &str = "update/entropy";
+/// Clip fraction.
+pub const CLIP_FRACTION: &str = "update/clip_fraction";
+/// Gradient norm.
+pub const GRADIENT_NORM: &str = "update/gradient_norm";
+/// Seconds of sampling.
+pub const ROLLOUT_S: &str = "time/rollout_s";
+/// Seconds of executing programs.
+pub const EXECUTION_S: &str = "time/execution_s";
+/// Seconds of the update.
+pub const UPDATE_S: &str = "time/update_s";
+/// Seconds of the whole step.
+pub const STEP_S: &str = "time/step_s";
+/// Sampled tokens a second.
+pub const TOKENS_PER_S: &str = "rollout/tokens_per_s";
+/// Peak memory.
+pub const PEAK_MEMORY_BYTES: &str = "memory/peak_bytes";
+
+/// Every documented metric; the first ones are the report's curves, in its order.
+pub const METRICS: &[Metric] = &[
+    metric(
+        REWARD_MEAN,
+        "Reward",
+        "mean reward of the step's completions, before dynamic sampling drops groups",
+    ),
+    metric(PASS_RATE, "Pass rate", "fraction of completions that passed all hidden tests"),
+    metric(
+        KL,
+        "KL",
+        "mean over trained tokens of r − 1 − ln r, r = π(token) / π_behaviour(token) (k3 estimator)",
+    ),
+    metric(ENTROPY, "Entropy", "mean over trained tokens of −Σ π ln π, in nats"),
+    metric(LENGTH_TOKENS, "Completion length", "mean number of tokens of a completion"),
+    metric(
+        CLIP_FRACTION,
+        "Clip fraction",
+        "fraction of trained tokens where the clipped side of the objective is active",
+    ),
+    metric(
+        GRADIENT_NORM,
+        "Gradient norm",
+        "2-norm of the gradient over all trained parameters, before clipping",
+    ),
+    metric("update/loss", "Loss", "the algorithm's loss; its value says little, its gradient is what trains"),
+    metric("update/learning_rate", "Learning rate", "learning rate of the update"),
+    metric("reward/std", "Reward deviation", "standard deviation of the step's rewards"),
+    metric(
+        "reward/groups_with_signal",
+        "Groups with signal",
+        "fraction of groups whose rewards are not all equal",
+    ),
+    metric("rollout/truncated_fraction", "Truncated", "fraction of completions that the length limit ended"),
+    metric(
+        "update/ratio_max",
+        "Largest ratio",
+        "largest π / π_behaviour over trained tokens; 1 when on-policy and exact",
+    ),
+    metric(ROLLOUT_S, "Rollout", "wall seconds of sampling"),
+    metric(EXECUTION_S, "Execution", "wall seconds of executing programs that nothing else overlapped"),
+    metric(UPDATE_S, "Update", "wall seconds of forward, backward and optimizer"),
+    metric(STEP_S, "Step", "wall seconds of the whole step"),
+    metric(TOKENS_PER_S, "Sampling speed", "sampled tokens per second of rollout"),
+    metric(PEAK_MEMORY_BYTES, "Peak memory", "peak resident memory of the process"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_staged() {
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(metric.name.contains('/') && !metric.meaning.is_empty(), "{}", metric.name);
+            assert!(METRICS[..index].iter().all(|other| other.name != metric.name), "{}", metric.name);
+        }
+    }
+}
