@@ -1,7 +1,16 @@
-//! Raw code → documents → tasks. In this first form: tasks, their files, their validation.
+//! Raw code → documents → tasks. In this first form: tasks, their files, their validation, their likeness.
 //!
 //! Never here: tensors.
 
 mod task;
+mod task_file;
 
+mod benchmark;
+mod fields;
+mod near_duplicates;
+pub mod python;
+mod validation;
+
+pub use near_duplicates::{NEAR_DUPLICATE_JACCARD, near_duplicates, near_duplicates_within, task_similarity};
 pub use task::{Task, TaskError};
+pub use validation::{Validation, validate, validate_all};
