@@ -29,3 +29,15 @@ pub enum ModelError {
     #[error("{0}")]
     Fetch(String),
 }
+
+impl ModelError {
+    /// `Io` for `path`.
+    pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> ModelError {
+        ModelError::Io { path: path.display().to_string(), source }
+    }
+
+    /// `Format` for `path`.
+    pub(crate) fn format(path: &std::path::Path, message: impl Into<String>) -> ModelError {
+        ModelError::Format { path: path.display().to_string(), message: message.into() }
+    }
+}

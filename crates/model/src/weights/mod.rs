@@ -1,6 +1,14 @@
 //! Weights in and out: safetensors, GGUF, PEFT adapters; fetching.
 
+mod checkpoint;
+mod files;
+pub(crate) mod gguf_read;
+mod llama_layout;
+mod quants;
+
 use std::collections::BTreeMap;
+
+pub use checkpoint::{Checkpoint, Source};
 
 /// A tensor in f32, row-major, as Hugging Face lays it out (`[out, in]` for projections).
 #[derive(Debug, Clone, PartialEq)]
