@@ -91,6 +91,14 @@ pub trait EnvironmentSet: Send + Sync {
     }
     /// Stable id of task `index`.
     fn id(&self, index: usize) -> &str;
+    /// Difficulty of task `index`, 1 to 5; 0 if unknown.
+    fn level(&self, _index: usize) -> u8 {
+        0
+    }
+    /// Topic of task `index`; empty if unknown.
+    fn topic(&self, _index: usize) -> &str {
+        ""
+    }
     /// Opens a new episode on task `index`.
     fn open(&self, index: usize) -> Box<dyn Environment + '_>;
 }

@@ -2,6 +2,14 @@
 
 mod environment;
 
+mod code;
+mod program;
+mod reward;
+pub mod toy;
+
+pub use code::{CodeEnvironmentConfig, CodeEnvironmentSet};
 pub use environment::{
     Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step, Verdict,
 };
+pub use program::extract_program;
+pub use reward::RewardConfig;

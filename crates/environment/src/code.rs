@@ -1,0 +1,226 @@
+//! Programming tasks as single-turn episodes: the task is shown, the answer's program is judged by hidden tests.
+//!
+//! Not here: which text of an answer is the program (`program.rs`), or what a verdict is worth (`reward.rs`).
+
+use std::sync::Arc;
+
+use hone_dataset::Task;
+use hone_sandbox::{Limits, Sandbox, Submission, TestSuite};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Environment, EnvironmentError, EnvironmentSet, Message, Observation, RewardConfig, Role, Step, Verdict,
+    extract_program,
+};
+
+/// Settings of programming episodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CodeEnvironmentConfig {
+    /// Verdict → scalar.
+    pub reward: RewardConfig,
+    /// CPU time of a program over all its tests, in milliseconds.
+    pub cpu_ms: u64,
+    /// Wall time, in milliseconds; generous, so that a busy machine does not turn right programs into wrong ones.
+    pub wall_ms: u64,
+    /// Memory of a program, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl Default for CodeEnvironmentConfig {
+    fn default() -> Self {
+        CodeEnvironmentConfig {
+            reward: RewardConfig::default(),
+            cpu_ms: 2_000,
+            wall_ms: 8_000,
+            memory_bytes: 256 << 20,
+        }
+    }
+}
+
+impl CodeEnvironmentConfig {
+    /// What makes no sense in these settings, if anything does.
+    pub fn check(&self) -> Result<(), String> {
+        self.reward.check().map_err(|message| format!("reward: {message}"))?;
+        for (key, value, least) in [
+            ("cpu_ms", self.cpu_ms, 1),
+            ("wall_ms", self.wall_ms, 1),
+            ("memory_bytes", self.memory_bytes, 16 << 20),
+        ] {
+            if value < least {
+                return Err(format!("{key}: expected at least {least}, found {value}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The limits of one judged program.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            cpu_ms: self.cpu_ms,
+            wall_ms: self.wall_ms,
+            memory_bytes: self.memory_bytes,
+            ..Limits::default()
+        }
+    }
+}
+
+/// Tasks and the sandbox that judges them.
+pub struct CodeEnvironmentSet {
+    tasks: Vec<Task>,
+    sandbox: Arc<Sandbox>,
+    config: CodeEnvironmentConfig,
+}
+
+impl CodeEnvironmentSet {
+    /// Episodes over `tasks`, of which there must be one at least.
+    pub fn new(
+        tasks: Vec<Task>,
+        sandbox: Arc<Sandbox>,
+        config: CodeEnvironmentConfig,
+    ) -> Result<CodeEnvironmentSet, EnvironmentError> {
+        let failure = |message: String| EnvironmentError { id: "code".into(), message };
+        config.check().map_err(failure)?;
+        if tasks.is_empty() {
+            return Err(failure("expected at least one task, found none".into()));
+        }
+        Ok(CodeEnvironmentSet { tasks, sandbox, config })
+    }
+
+    /// The tasks, in the order of the indices.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+}
+
+impl EnvironmentSet for CodeEnvironmentSet {
+    fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    fn id(&self, index: usize) -> &str {
+        &self.tasks[index].id
+    }
+
+    fn level(&self, index: usize) -> u8 {
+        self.tasks[index].level
+    }
+
+    fn topic(&self, index: usize) -> &str {
+        &self.tasks[index].topic
+    }
+
+    fn open(&self, index: usize) -> Box<dyn Environment + '_> {
+        Box::new(CodeEnvironment { task: &self.tasks[index], set: self, is_over: false })
+    }
+}
+
+struct CodeEnvironment<'a> {
+    task: &'a Task,
+    set: &'a CodeEnvironmentSet,
+    is_over: bool,
+}
+
+impl Environment for CodeEnvironment<'_> {
+    fn observe(&self) -> Observation {
+        Observation {
+            messages: vec![Message { role: Role::User, content: prompt(self.task) }],
+            // Without the newline after the signature: newline and indent are one token in many vocabularies.
+            answer_prefix: format!("```python\n{}", self.task.signature.trim_end()),
+            stop: vec!["\n```".into()],
+        }
+    }
+
+    fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
+        let failure = |message: String| EnvironmentError { id: self.task.id.clone(), message };
+        if std::mem::replace(&mut self.is_over, true) {
+            return Err(failure("the episode is over after one step".into()));
+        }
+        let program = extract_program(self.task.signature.trim_end(), &self.task.entry_point, action);
+        let submission = Submission {
+            solution: program,
+            tests: self.task.tests.clone(),
+            limits: self.set.config.limits(),
+        };
+        let judgement = self.set.sandbox.judge(&submission).map_err(|error| failure(error.to_string()))?;
+        let passed = judgement.tests.iter().filter(|test| test.is_passed).count();
+        let total = tests_in(&self.task.tests).max(judgement.tests.len());
+        let verdict = Verdict {
+            class: judgement.outcome.class,
+            tests_passed: u32::try_from(passed).unwrap_or(u32::MAX),
+            tests_total: u32::try_from(total).unwrap_or(u32::MAX),
+            error: judgement.outcome.error,
+            program: submission.solution,
+            mode: judgement.mode,
+        };
+        let reward = self.set.config.reward.reward(verdict.class, verdict.tests_passed, verdict.tests_total);
+        Ok(Step { reward, verdict: Some(verdict), next: None })
+    }
+}
+
+/// Tests that a suite is known to hold; a `check` function is one.
+fn tests_in(tests: &TestSuite) -> usize {
+    match tests {
+        TestSuite::Asserts { asserts, .. } => asserts.len(),
+        TestSuite::Check { .. } => 1,
+    }
+}
+
+/// What the policy is asked.
+fn prompt(task: &Task) -> String {
+    let mut text = format!("Write a Python function. {}\n", task.instruction.trim());
+    if task.signature.is_empty() {
+        text.push_str(&format!("\nThe function is called `{}`.\n", task.entry_point));
+    } else {
+        text.push_str(&format!("\n```python\n{}\n```\n", task.signature.trim_end()));
+    }
+    if !task.example.is_empty() {
+        text.push_str(&format!("\nExample: `{}`\n", task.example.trim()));
+    }
+    text.push_str("\nAnswer with the function only.");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(signature: &str, example: &str) -> Task {
+        Task {
+            id: "numbers/double".into(),
+            instruction: "Return twice x.".into(),
+            signature: signature.into(),
+            entry_point: "double".into(),
+            example: example.into(),
+            tests: TestSuite::Asserts { setup: String::new(), asserts: vec!["assert double(2) == 4".into()] },
+            reference: "def double(x):\n    return x * 2\n".into(),
+            level: 1,
+            topic: "numbers".into(),
+        }
+    }
+
+    #[test]
+    fn the_prompt_shows_instruction_signature_and_example() {
+        assert_eq!(
+            prompt(&task("def double(x):", "double(1) == 2")),
+            "Write a Python function. Return twice x.\n\n```python\ndef double(x):\n```\n\nExample: \
+             `double(1) == 2`\n\nAnswer with the function only."
+        );
+        assert_eq!(
+            prompt(&task("", "")),
+            "Write a Python function. Return twice x.\n\nThe function is called `double`.\n\nAnswer with the \
+             function only."
+        );
+    }
+
+    #[test]
+    fn settings_are_read_strictly_and_checked() {
+        let read = |text: &str| serde_json::from_str::<CodeEnvironmentConfig>(text);
+        let config = read(r#"{"cpu_ms": 500, "reward": {"type": "fraction"}}"#).expect("valid");
+        assert_eq!((config.cpu_ms, config.wall_ms, config.memory_bytes), (500, 8_000, 256 << 20));
+        assert!(read(r#"{"cpu": 500}"#).is_err());
+        assert_eq!(config.check(), Ok(()));
+        let impossible = CodeEnvironmentConfig { cpu_ms: 0, ..config };
+        assert_eq!(impossible.check(), Err("cpu_ms: expected at least 1, found 0".into()));
+    }
+}
