@@ -39,6 +39,10 @@ pub const ENTROPY: &str = "update/entropy";
 pub const CLIP_FRACTION: &str = "update/clip_fraction";
 /// Gradient norm.
 pub const GRADIENT_NORM: &str = "update/gradient_norm";
+/// Fraction of groups that can teach.
+pub const GROUPS_WITH_SIGNAL: &str = "reward/groups_with_signal";
+/// Fraction of completions cut off.
+pub const TRUNCATED_FRACTION: &str = "rollout/truncated_fraction";
 /// Seconds of sampling.
 pub const ROLLOUT_S: &str = "time/rollout_s";
 /// Seconds of executing programs.
@@ -77,20 +81,26 @@ pub const METRICS: &[Metric] = &[
         "Gradient norm",
         "2-norm of the gradient over all trained parameters, before clipping",
     ),
+    metric(GROUPS_WITH_SIGNAL, "Groups with signal", "fraction of groups whose rewards are not all equal"),
+    metric(TRUNCATED_FRACTION, "Cut off", "fraction of completions that the length limit ended"),
     metric("update/loss", "Loss", "the algorithm's loss; its value says little, its gradient is what trains"),
     metric("update/learning_rate", "Learning rate", "learning rate of the update"),
-    metric("reward/std", "Reward deviation", "standard deviation of the step's rewards"),
-    metric(
-        "reward/groups_with_signal",
-        "Groups with signal",
-        "fraction of groups whose rewards are not all equal",
-    ),
-    metric("rollout/truncated_fraction", "Truncated", "fraction of completions that the length limit ended"),
     metric(
         "update/ratio_max",
         "Largest ratio",
         "largest π / π_behaviour over trained tokens; 1 when on-policy and exact",
     ),
+    metric(
+        "update/reference_kl",
+        "KL to the base model",
+        "mean over trained tokens of the k3 estimator against the reference model",
+    ),
+    metric("update/tokens", "Trained tokens", "completion tokens that entered the loss"),
+    metric("reward/std", "Reward deviation", "standard deviation of the step's rewards"),
+    metric("rollout/tokens", "Sampled tokens", "completion tokens sampled in the step"),
+    metric("rollout/groups", "Groups", "groups sampled in the step"),
+    metric("rollout/groups_dropped", "Groups dropped", "groups left out because all their rewards are equal"),
+    metric("rollout/rounds", "Sampling rounds", "samplings made to fill the batch"),
     metric(ROLLOUT_S, "Rollout", "wall seconds of sampling"),
     metric(EXECUTION_S, "Execution", "wall seconds of executing programs that nothing else overlapped"),
     metric(UPDATE_S, "Update", "wall seconds of forward, backward and optimizer"),
