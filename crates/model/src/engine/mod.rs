@@ -1,1 +1,90 @@
 //! The fused CPU engine: forward, explicit backward, decode, all on kernels whose sums run in one fixed order.
+//!
+//! Read in this order: `gemm` (why sampler and trainer agree bit for bit), `layout` (how prompt groups are packed),
+//! `layer`, `attention`, `head`, `decoder`, `generate`. There is no graph and no general autograd: each operation has
+//! its backward pass beside it, and buffers are kept from call to call.
+
+mod attention;
+mod buffer;
+mod cache;
+mod compute;
+mod construct;
+mod decoder;
+mod elementwise;
+mod gemm;
+mod generate;
+mod head;
+mod layer;
+mod layout;
+mod microkernel;
+mod projection;
+mod random;
+mod sampling;
+mod simd;
+mod threads;
+
+pub use construct::random_weights;
+pub use decoder::Decoder;
+pub use random::Stream;
+pub use simd::Isa;
+
+use std::ops::ControlFlow;
+
+use crate::{
+    Completion, ForwardOptions, GenerateRequest, ModelConfig, ModelError, Network, Parameter, PromptGroup,
+    TokenGradients, TokenValues,
+};
+
+impl Network for Decoder {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn forward(&mut self, batch: &[PromptGroup], options: ForwardOptions) -> Result<TokenValues, ModelError> {
+        self.forward_pass(batch, options)
+    }
+
+    fn backward(&mut self, gradients: &TokenGradients) -> Result<(), ModelError> {
+        self.backward_pass(gradients)
+    }
+
+    fn generate(
+        &mut self,
+        requests: &[GenerateRequest],
+        slots: usize,
+        decode: &dyn Fn(&[u32]) -> String,
+        on_completion: &mut dyn FnMut(Completion) -> ControlFlow<()>,
+    ) -> Result<(), ModelError> {
+        generate::Generation::new(self, requests, decode)?.run(self, slots, on_completion)
+    }
+
+    fn parameters(&mut self) -> Vec<Parameter<'_>> {
+        self.collect_parameters()
+    }
+
+    fn parameters_changed(&mut self) {
+        for vocabulary in [Some(&mut self.embedding), self.head.as_mut()].into_iter().flatten() {
+            vocabulary.parameters_changed(&self.compute);
+        }
+        for layer in &mut self.layers {
+            for projection in layer.projections_mut() {
+                projection.parameters_changed(&self.compute);
+            }
+        }
+    }
+
+    fn zero_gradients(&mut self) {
+        for parameter in self.collect_parameters() {
+            parameter.gradients.fill(0.0);
+        }
+    }
+
+    fn activation_bytes_per_token(&self) -> usize {
+        let floats = layer::Activations::floats_per_row(&self.layers[0], self.heads());
+        let per_layer = if self.is_checkpointing { self.config.hidden_size } else { floats };
+        4 * (self.layers.len() * per_layer + floats)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+//! The innermost loops of `gemm`: a tile of up to 12 × 32 sums kept in registers.
+#![expect(unsafe_code, reason = "SIMD intrinsics")]
+
+use super::simd::Isa;
+
+/// Columns of a panel.
+pub(crate) const PANEL: usize = 32;
+/// Most rows of a tile.
+pub(crate) const MAX_ROWS: usize = 12;
+
+/// tile[i][j] (+)= Σ_p left[p][i] · right[p][j], for `rows` rows and 32 columns.
+///
+/// # Safety
+/// `left` is `[inner][rows]` packed; `right` has `inner` rows of 32 floats `right_step` apart; `out` has `rows` rows of
+/// 32 writable floats `out_step` apart that nothing else touches. The CPU has what `isa` says.
+#[expect(clippy::too_many_arguments, reason = "a tile of a matrix product")]
+#[inline]
+pub(crate) unsafe fn micro(
+    isa: Isa,
+    rows: usize,
+    inner: usize,
+    left: *const f32,
+    right: *const f32,
+    right_step: usize,
+    out: *mut f32,
+    out_step: usize,
+    is_added: bool,
+) {
+    macro_rules! by_rows {
+        ($kernel:ident: $($n:literal)*) => {
+            match rows {
+                // SAFETY: the caller's promise.
+                $($n => unsafe { $kernel::<$n>(inner, left, right, right_step, out, out_step, is_added) },)*
+                _ => unreachable!("a tile has 1 to {MAX_ROWS} rows, not {rows}"),
+            }
+        };
+    }
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => by_rows!(avx512: 1 2 3 4 5 6 7 8 9 10 11 12),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => by_rows!(avx2: 1 2 3 4 5 6 7 8 9 10 11 12),
+        _ => by_rows!(portable: 1 2 3 4 5 6 7 8 9 10 11 12),
+    }
+}
+
+/// # Safety
+/// As `micro`; the CPU has AVX-512 F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<const ROWS: usize>(
+    inner: usize,
+    left: *const f32,
+    right: *const f32,
+    right_step: usize,
+    out: *mut f32,
+    out_step: usize,
+    is_added: bool,
+) {
+    use std::arch::x86_64::{
+        _MM_HINT_T0, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        _mm512_storeu_ps,
+    };
+    /// Rows of the panel fetched ahead: the hardware does not look across pages.
+    const AHEAD: usize = 16;
+    // SAFETY: every pointer stays within the operands that the caller described; prefetches may go anywhere.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+        if is_added {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                sum[0] = _mm512_loadu_ps(out.add(i * out_step));
+                sum[1] = _mm512_loadu_ps(out.add(i * out_step + 16));
+            }
+        }
+        let (mut left, mut right) = (left, right);
+        for _ in 0..inner {
+            let ahead = right.wrapping_add(AHEAD * right_step);
+            _mm_prefetch::<_MM_HINT_T0>(ahead.cast());
+            _mm_prefetch::<_MM_HINT_T0>(ahead.wrapping_add(16).cast());
+            let (r0, r1) = (_mm512_loadu_ps(right), _mm512_loadu_ps(right.add(16)));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let l = _mm512_set1_ps(*left.add(i));
+                sum[0] = _mm512_fmadd_ps(l, r0, sum[0]);
+                sum[1] = _mm512_fmadd_ps(l, r1, sum[1]);
+            }
+            left = left.add(ROWS);
+            right = right.wrapping_add(right_step);
+        }
+        for (i, sum) in sums.iter().enumerate() {
+            _mm512_storeu_ps(out.add(i * out_step), sum[0]);
+            _mm512_storeu_ps(out.add(i * out_step + 16), sum[1]);
+        }
+    }
+}
+
+/// Three rows × 32 columns fill the 16 registers, so taller tiles make several passes over the panel.
+///
+/// # Safety
+/// As `micro`; the CPU has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<const ROWS: usize>(
+    inner: usize,
+    left: *const f32,
+    right: *const f32,
+    right_step: usize,
+    out: *mut f32,
+    out_step: usize,
+    is_added: bool,
+) {
+    let mut first = 0;
+    while first < ROWS {
+        // SAFETY: rows first.. of the same tile.
+        unsafe {
+            let (l, o) = (left.add(first), out.add(first * out_step));
+            match ROWS - first {
+                1 => avx2_pass::<1>(inner, l, ROWS, right, right_step, o, out_step, is_added),
+                2 => avx2_pass::<2>(inner, l, ROWS, right, right_step, o, out_step, is_added),
+                _ => avx2_pass::<3>(inner, l, ROWS, right, right_step, o, out_step, is_added),
+            }
+        }
+        first += 3;
+    }
+}
+
+/// # Safety
+/// As `micro`, with `left_step` floats between the packed rows of `left`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+#[expect(clippy::too_many_arguments, reason = "a tile of a matrix product")]
+unsafe fn avx2_pass<const ROWS: usize>(
+    inner: usize,
+    left: *const f32,
+    left_step: usize,
+    right: *const f32,
+    right_step: usize,
+    out: *mut f32,
+    out_step: usize,
+    is_added: bool,
+) {
+    use std::arch::x86_64::{
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
+    };
+    // SAFETY: every pointer stays within the operands that the caller described.
+    unsafe {
+        let mut sums = [[_mm256_setzero_ps(); 4]; ROWS];
+        if is_added {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                for (v, x) in sum.iter_mut().enumerate() {
+                    *x = _mm256_loadu_ps(out.add(i * out_step + 8 * v));
+                }
+            }
+        }
+        for p in 0..inner {
+            let row = right.add(p * right_step);
+            let r = [
+                _mm256_loadu_ps(row),
+                _mm256_loadu_ps(row.add(8)),
+                _mm256_loadu_ps(row.add(16)),
+                _mm256_loadu_ps(row.add(24)),
+            ];
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let l = _mm256_set1_ps(*left.add(p * left_step + i));
+                for (v, x) in sum.iter_mut().enumerate() {
+                    *x = _mm256_fmadd_ps(l, r[v], *x);
+                }
+            }
+        }
+        for (i, sum) in sums.iter().enumerate() {
+            for (v, x) in sum.iter().enumerate() {
+                _mm256_storeu_ps(out.add(i * out_step + 8 * v), *x);
+            }
+        }
+    }
+}
+
+/// # Safety
+/// As `micro`.
+unsafe fn portable<const ROWS: usize>(
+    inner: usize,
+    left: *const f32,
+    right: *const f32,
+    right_step: usize,
+    out: *mut f32,
+    out_step: usize,
+    is_added: bool,
+) {
+    for i in 0..ROWS {
+        let mut sums = [0.0f32; PANEL];
+        // SAFETY: every pointer stays within the operands that the caller described.
+        unsafe {
+            if is_added {
+                std::ptr::copy_nonoverlapping(out.add(i * out_step), sums.as_mut_ptr(), PANEL);
+            }
+            for p in 0..inner {
+                let l = *left.add(p * ROWS + i);
+                for (j, sum) in sums.iter_mut().enumerate() {
+                    *sum = l.mul_add(*right.add(p * right_step + j), *sum);
+                }
+            }
+            std::ptr::copy_nonoverlapping(sums.as_ptr(), out.add(i * out_step), PANEL);
+        }
+    }
+}
