@@ -1,0 +1,313 @@
+//! Sampling every task and executing the completions while generation continues.
+//!
+//! The network generates on the calling thread; finished completions go to a few threads that judge them. The result
+//! does not depend on which finishes first.
+//!
+//! Not here: tokens or templates. The caller says how an observation becomes tokens and tokens become text.
+
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use hone_environment::{EnvironmentSet, Observation, Step};
+use hone_model::{Completion, GenerateRequest, ModelError, Network, SamplingParams};
+use serde::{Deserialize, Serialize};
+
+use crate::{Evaluation, SampleEvaluation, TaskEvaluation, Timing};
+
+/// How an evaluation samples.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalConfig {
+    /// Completions of each task; pass@k needs k at least.
+    pub samples: usize,
+    /// How tokens are drawn.
+    pub sampling: SamplingParams,
+    /// Seed of the sampling.
+    pub seed: u64,
+    /// Sequences in flight at once; does not change the result.
+    pub slots: usize,
+    /// Threads that judge completions; the sandbox's workers. Does not change the result.
+    pub workers: usize,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        let sampling = SamplingParams { temperature: 0.8, top_p: 0.95, ..SamplingParams::default() };
+        EvalConfig { samples: 8, sampling, seed: 0, slots: 32, workers: 2 }
+    }
+}
+
+impl EvalConfig {
+    /// What makes no sense in these settings, if anything does.
+    pub fn check(&self) -> Result<(), String> {
+        let SamplingParams { temperature, top_p, max_new_tokens, .. } = self.sampling;
+        for (key, value) in [
+            ("samples", self.samples),
+            ("slots", self.slots),
+            ("workers", self.workers),
+            ("sampling.max_new_tokens", max_new_tokens),
+        ] {
+            if value == 0 {
+                return Err(format!("{key}: expected at least 1, found 0"));
+            }
+        }
+        if !(temperature >= 0.0 && temperature.is_finite()) {
+            return Err(format!("sampling.temperature: expected 0 or more, found {temperature}"));
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(format!("sampling.top_p: expected more than 0 and at most 1, found {top_p}"));
+        }
+        if temperature == 0.0 && self.samples > 1 {
+            return Err(format!(
+                "samples: expected 1 with temperature 0 (greedy samples are all the same), found {}",
+                self.samples
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Why an evaluation failed; a wrong program is no failure.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// The settings make no sense.
+    #[error("evaluation settings: {message}")]
+    Config {
+        /// Which, what was expected and found.
+        message: String,
+    },
+    /// A task cannot be shown to the model.
+    #[error("task {id}: failed to render the prompt: {message}")]
+    Render {
+        /// The task.
+        id: String,
+        /// Why.
+        message: String,
+    },
+    /// A task cannot be evaluated in this way, or its verifier failed.
+    #[error("task {id}: {message}")]
+    Task {
+        /// The task.
+        id: String,
+        /// What happened.
+        message: String,
+    },
+    /// The network failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Two evaluations cannot be compared.
+    #[error("evaluations differ: {message}")]
+    Mismatch {
+        /// In what.
+        message: String,
+    },
+}
+
+/// How far an evaluation is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Progress {
+    /// Samples generated.
+    pub generated: usize,
+    /// Samples judged.
+    pub judged: usize,
+    /// Samples in all.
+    pub total: usize,
+    /// Judged samples that passed.
+    pub passed: usize,
+    /// Tokens generated.
+    pub tokens: usize,
+    /// Seconds since the start.
+    pub seconds: f64,
+}
+
+impl Progress {
+    /// Tokens generated a second, so far.
+    pub fn tokens_per_second(&self) -> f64 {
+        if self.seconds > 0.0 { self.tokens as f64 / self.seconds } else { 0.0 }
+    }
+}
+
+/// How an observation becomes prompt tokens (chat template, then answer prefix).
+pub type Render<'a> = dyn Fn(&Observation) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+
+/// Step of the random streams of evaluations: no training step ever gets there.
+const EVALUATION_STREAM: u64 = u64::MAX;
+
+/// Samples every task `config.samples` times and judges the completions.
+///
+/// A task's completions depend on the seed and its id only, not on which other tasks are evaluated.
+pub fn evaluate(
+    network: &mut dyn Network,
+    render: &Render<'_>,
+    decode: &dyn Fn(&[u32]) -> String,
+    tasks: &dyn EnvironmentSet,
+    config: &EvalConfig,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<Evaluation, EvalError> {
+    config.check().map_err(|message| EvalError::Config { message })?;
+    let requests = requests(tasks, render, network.config().max_position_embeddings, config)?;
+    let mut board = Board::new(tasks, config, on_progress);
+    let (job_sender, jobs) = crossbeam_channel::unbounded::<Completion>();
+    let (result_sender, results) = crossbeam_channel::unbounded();
+    let generation = std::thread::scope(|scope| {
+        for _ in 0..config.workers {
+            let (jobs, result_sender) = (jobs.clone(), result_sender.clone());
+            scope.spawn(move || judge_all(tasks, &jobs, &result_sender));
+        }
+        drop((jobs, result_sender));
+        let generation = network.generate(&requests, config.slots, decode, &mut |completion| {
+            board.generated(&completion);
+            // The workers outlive the generation, so the channel is open.
+            let is_sent = job_sender.send(completion).is_ok();
+            results.try_iter().for_each(|result| board.judged(result));
+            if is_sent && board.failure.is_none() {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        board.generation_seconds = board.start.elapsed().as_secs_f64();
+        drop(job_sender);
+        results.iter().for_each(|result| board.judged(result));
+        generation
+    });
+    match board.failure.take() {
+        Some(failure) => Err(failure),
+        None => {
+            generation?;
+            board.finish(config)
+        }
+    }
+}
+
+fn requests(
+    tasks: &dyn EnvironmentSet,
+    render: &Render<'_>,
+    context: usize,
+    config: &EvalConfig,
+) -> Result<Vec<GenerateRequest>, EvalError> {
+    let request = |index: usize| {
+        let id = tasks.id(index);
+        let observation = tasks.open(index).observe();
+        let prompt = render(&observation)
+            .map_err(|error| EvalError::Render { id: id.into(), message: error.to_string() })?;
+        if prompt.is_empty() || prompt.len() >= context {
+            return Err(EvalError::Task {
+                id: id.into(),
+                message: format!("expected a prompt of 1 to {} tokens, found {}", context - 1, prompt.len()),
+            });
+        }
+        Ok(GenerateRequest {
+            prompt,
+            samples: config.samples,
+            sampling: config.sampling.clone(),
+            stop: observation.stop,
+            stop_tokens: Vec::new(),
+            seed: [config.seed, EVALUATION_STREAM, id_hash(id)],
+        })
+    };
+    (0..tasks.len()).map(request).collect()
+}
+
+/// FNV-1a of an id: a number that stays the task's whatever else is evaluated.
+fn id_hash(id: &str) -> u64 {
+    id.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A judged completion, or why it could not be judged.
+type Judged = (Completion, Result<Step, String>);
+
+/// A worker: judges completions until no more come.
+fn judge_all(tasks: &dyn EnvironmentSet, jobs: &Receiver<Completion>, results: &Sender<Judged>) {
+    for completion in jobs {
+        let step = tasks.open(completion.request).step(&completion.text).map_err(|error| error.to_string());
+        if results.send((completion, step)).is_err() {
+            return;
+        }
+    }
+}
+
+/// What is known so far, by task and sample.
+struct Board<'a> {
+    tasks: &'a dyn EnvironmentSet,
+    samples: Vec<Vec<Option<SampleEvaluation>>>,
+    progress: Progress,
+    on_progress: &'a mut dyn FnMut(&Progress),
+    start: Instant,
+    generation_seconds: f64,
+    failure: Option<EvalError>,
+}
+
+impl<'a> Board<'a> {
+    fn new(
+        tasks: &'a dyn EnvironmentSet,
+        config: &EvalConfig,
+        on_progress: &'a mut dyn FnMut(&Progress),
+    ) -> Board<'a> {
+        let total = tasks.len() * config.samples;
+        Board {
+            tasks,
+            samples: vec![vec![None; config.samples]; tasks.len()],
+            progress: Progress { total, ..Progress::default() },
+            on_progress,
+            start: Instant::now(),
+            generation_seconds: 0.0,
+            failure: None,
+        }
+    }
+
+    fn generated(&mut self, completion: &Completion) {
+        self.progress.generated += 1;
+        self.progress.tokens += completion.tokens.len();
+        self.report();
+    }
+
+    fn judged(&mut self, (completion, step): Judged) {
+        let id = self.tasks.id(completion.request);
+        let message = match step {
+            Ok(Step { reward, verdict, next: None }) => {
+                let sample = SampleEvaluation {
+                    sample: completion.sample,
+                    text: completion.text,
+                    tokens: completion.tokens.len(),
+                    finish: completion.finish,
+                    reward,
+                    verdict,
+                };
+                self.progress.judged += 1;
+                self.progress.passed += usize::from(sample.is_passed());
+                self.samples[completion.request][completion.sample] = Some(sample);
+                return self.report();
+            }
+            Ok(_) => "expected an episode of one step, found one that goes on".into(),
+            Err(message) => message,
+        };
+        self.failure.get_or_insert(EvalError::Task { id: id.into(), message });
+    }
+
+    fn report(&mut self) {
+        self.progress.seconds = self.start.elapsed().as_secs_f64();
+        (self.on_progress)(&self.progress);
+    }
+
+    fn finish(self, config: &EvalConfig) -> Result<Evaluation, EvalError> {
+        let mut tasks = Vec::with_capacity(self.samples.len());
+        for (index, samples) in self.samples.into_iter().enumerate() {
+            let id = self.tasks.id(index).to_owned();
+            let samples: Option<Vec<SampleEvaluation>> = samples.into_iter().collect();
+            let Some(samples) = samples else {
+                let message = "expected every sample to be generated, found one missing".into();
+                return Err(EvalError::Task { id, message });
+            };
+            let (level, topic) = (self.tasks.level(index), self.tasks.topic(index).to_owned());
+            tasks.push(TaskEvaluation { id, level, topic, samples });
+        }
+        let timing = Timing {
+            generation_seconds: self.generation_seconds,
+            total_seconds: self.start.elapsed().as_secs_f64(),
+        };
+        Ok(Evaluation { config: config.clone(), tasks, timing })
+    }
+}

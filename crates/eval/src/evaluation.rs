@@ -1,0 +1,167 @@
+//! What an evaluation found: every sample of every task, and pass@k over them.
+//!
+//! Not here: how samples are made (`evaluate.rs`), or how counts are shown (`summary.rs`, `table.rs`).
+
+use std::io::Write;
+
+use hone_environment::Verdict;
+use hone_model::FinishReason;
+use hone_sandbox::OutcomeClass;
+use serde::{Deserialize, Serialize};
+
+use crate::bootstrap::{bootstrap_mean, bootstrap_share};
+use crate::{EvalConfig, EvalError, Interval, pass_at_k};
+
+/// All samples of all tasks, with the settings that made them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The settings.
+    pub config: EvalConfig,
+    /// The tasks, in the order of the environment set.
+    pub tasks: Vec<TaskEvaluation>,
+    /// How long it took; the only part that differs between two runs with the same seed.
+    pub timing: Timing,
+}
+
+/// The samples of one task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskEvaluation {
+    /// The task's id.
+    pub id: String,
+    /// Its difficulty, 0 if unknown.
+    pub level: u8,
+    /// Its topic, empty if unknown.
+    pub topic: String,
+    /// The samples, by index.
+    pub samples: Vec<SampleEvaluation>,
+}
+
+/// One completion and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleEvaluation {
+    /// Index within the task.
+    pub sample: usize,
+    /// The completion's text, without the answer prefix.
+    pub text: String,
+    /// Its length in tokens.
+    pub tokens: usize,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// Its reward.
+    pub reward: f64,
+    /// Its verdict, where a program was executed.
+    pub verdict: Option<Verdict>,
+}
+
+/// How long an evaluation took.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Timing {
+    /// Until the last completion was generated, in seconds.
+    pub generation_seconds: f64,
+    /// Until the last verdict, in seconds.
+    pub total_seconds: f64,
+}
+
+impl SampleEvaluation {
+    /// Whether it counts as correct: all tests passed or, where nothing was executed, a reward of 1.
+    pub fn is_passed(&self) -> bool {
+        match &self.verdict {
+            Some(verdict) => verdict.class == OutcomeClass::Passed,
+            None => self.reward >= 1.0,
+        }
+    }
+}
+
+impl TaskEvaluation {
+    /// Number of correct samples.
+    pub fn passed(&self) -> usize {
+        self.samples.iter().filter(|sample| sample.is_passed()).count()
+    }
+
+    /// pass@k of this task.
+    pub fn pass_at_k(&self, k: usize) -> Option<f64> {
+        pass_at_k(self.samples.len(), self.passed(), k)
+    }
+}
+
+impl Evaluation {
+    /// Mean pass@k over the tasks with its 95% interval; `None` if a task has fewer than k samples.
+    pub fn pass_at(&self, k: usize) -> Option<Interval> {
+        pass_at(self.tasks.iter(), k)
+    }
+
+    /// One JSON object a sample, a line each.
+    pub fn write_samples(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        #[derive(Serialize)]
+        struct Row<'a> {
+            task: &'a str,
+            sample: usize,
+            is_passed: bool,
+            reward: f64,
+            tokens: usize,
+            finish: FinishReason,
+            text: &'a str,
+            verdict: Option<&'a Verdict>,
+        }
+        for task in &self.tasks {
+            for sample in &task.samples {
+                let row = Row {
+                    task: &task.id,
+                    sample: sample.sample,
+                    is_passed: sample.is_passed(),
+                    reward: sample.reward,
+                    tokens: sample.tokens,
+                    finish: sample.finish,
+                    text: &sample.text,
+                    verdict: sample.verdict.as_ref(),
+                };
+                serde_json::to_writer(&mut *out, &row)?;
+                out.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings that decide the numbers, in one line, to print beside them.
+    pub fn signature(&self) -> String {
+        let EvalConfig { samples, sampling, seed, .. } = &self.config;
+        format!(
+            "tasks={} samples={samples} temperature={} top_p={} top_k={} max_new_tokens={} seed={seed} \
+             estimator=unbiased interval=bootstrap-over-tasks-95% hone={}",
+            self.tasks.len(),
+            sampling.temperature,
+            sampling.top_p,
+            sampling.top_k,
+            sampling.max_new_tokens,
+            env!("CARGO_PKG_VERSION"),
+        )
+    }
+}
+
+pub(crate) fn pass_at<'a>(tasks: impl Iterator<Item = &'a TaskEvaluation>, k: usize) -> Option<Interval> {
+    let values: Option<Vec<f64>> = tasks.map(|task| task.pass_at_k(k)).collect();
+    bootstrap_share(&values?)
+}
+
+/// Mean over tasks of pass@k of `after` minus that of `before`, with the interval of the paired differences.
+///
+/// Tasks are paired by id, and both must have the same: an unpaired interval would be far wider.
+pub fn paired_difference(before: &Evaluation, after: &Evaluation, k: usize) -> Result<Interval, EvalError> {
+    let mismatch = |message: String| EvalError::Mismatch { message };
+    let mut differences = Vec::with_capacity(before.tasks.len());
+    for task in &before.tasks {
+        let id = &task.id;
+        let other = after.tasks.iter().find(|other| other.id == *id);
+        let other = other.ok_or_else(|| mismatch(format!("task {id} is in the first evaluation only")))?;
+        let (Some(first), Some(second)) = (task.pass_at_k(k), other.pass_at_k(k)) else {
+            let (n, m) = (task.samples.len(), other.samples.len());
+            return Err(mismatch(format!("pass@{k} needs {k} samples of task {id}, found {n} and {m}")));
+        };
+        differences.push(second - first);
+    }
+    if after.tasks.len() != before.tasks.len() {
+        let (n, m) = (before.tasks.len(), after.tasks.len());
+        return Err(mismatch(format!("the first evaluation has {n} tasks, the second {m}")));
+    }
+    bootstrap_mean(&differences).ok_or_else(|| mismatch("there are no tasks".into()))
+}

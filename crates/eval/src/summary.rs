@@ -1,0 +1,87 @@
+//! An evaluation in few numbers: pass@k, outcomes, lengths, and the same by level and by topic.
+
+use std::collections::BTreeMap;
+
+use hone_model::FinishReason;
+use hone_sandbox::OutcomeClass;
+use serde::{Deserialize, Serialize};
+
+use crate::evaluation::{TaskEvaluation, pass_at};
+use crate::{Evaluation, Interval, Timing};
+
+/// Samples by class of outcome, in the order of the classes; a class that never occurred is absent.
+pub type OutcomeCounts = BTreeMap<OutcomeClass, usize>;
+
+/// The whole evaluation in few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// The settings in one line.
+    pub signature: String,
+    /// All tasks.
+    pub all: GroupSummary,
+    /// Tasks of one level each.
+    pub by_level: BTreeMap<u8, GroupSummary>,
+    /// Tasks of one topic each.
+    pub by_topic: BTreeMap<String, GroupSummary>,
+    /// How long it took.
+    pub timing: Timing,
+}
+
+/// Some of the tasks in few numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupSummary {
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Number of samples.
+    pub samples: usize,
+    /// pass@k by k; a k for which a task has too few samples is absent.
+    pub pass_at: BTreeMap<usize, Interval>,
+    /// Executed samples by class of outcome.
+    pub outcomes: OutcomeCounts,
+    /// Mean reward of a sample.
+    pub mean_reward: f64,
+    /// Mean length of a sample, in tokens.
+    pub mean_tokens: f64,
+    /// Share of samples that ran into the length limit.
+    pub truncated_share: f64,
+}
+
+impl Evaluation {
+    /// The evaluation in few numbers, with pass@k for each of `ks`.
+    pub fn summary(&self, ks: &[usize]) -> Summary {
+        let mut levels: BTreeMap<u8, Vec<&TaskEvaluation>> = BTreeMap::new();
+        let mut topics: BTreeMap<String, Vec<&TaskEvaluation>> = BTreeMap::new();
+        for task in &self.tasks {
+            levels.entry(task.level).or_default().push(task);
+            topics.entry(task.topic.clone()).or_default().push(task);
+        }
+        let all: Vec<&TaskEvaluation> = self.tasks.iter().collect();
+        Summary {
+            signature: self.signature(),
+            all: group(&all, ks),
+            by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),
+            by_topic: topics.into_iter().map(|(topic, tasks)| (topic, group(&tasks, ks))).collect(),
+            timing: self.timing,
+        }
+    }
+}
+
+fn group(tasks: &[&TaskEvaluation], ks: &[usize]) -> GroupSummary {
+    let samples = || tasks.iter().flat_map(|task| &task.samples);
+    let count = samples().count();
+    let mean = |sum: f64| if count == 0 { 0.0 } else { sum / count as f64 };
+    let mut outcomes = OutcomeCounts::new();
+    for verdict in samples().filter_map(|sample| sample.verdict.as_ref()) {
+        *outcomes.entry(verdict.class).or_default() += 1;
+    }
+    let intervals = ks.iter().filter_map(|k| Some((*k, pass_at(tasks.iter().copied(), *k)?)));
+    GroupSummary {
+        tasks: tasks.len(),
+        samples: count,
+        pass_at: intervals.collect(),
+        outcomes,
+        mean_reward: mean(samples().map(|sample| sample.reward).sum()),
+        mean_tokens: mean(samples().map(|sample| sample.tokens as f64).sum()),
+        truncated_share: mean(samples().filter(|s| s.finish == FinishReason::Length).count() as f64),
+    }
+}

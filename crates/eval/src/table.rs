@@ -1,0 +1,99 @@
+//! Evaluations as plain text tables for a terminal.
+//!
+//! Not here: HTML (`hone-runlog`) or JSON (`Summary` serialises itself).
+
+use hone_sandbox::OutcomeClass;
+
+use crate::{EvalError, Evaluation, GroupSummary, Interval, Summary, paired_difference};
+
+/// One evaluation: pass@k, outcomes, and pass@k by level and topic.
+pub fn summary_table(summary: &Summary) -> String {
+    let GroupSummary { tasks, samples, mean_reward, mean_tokens, truncated_share, .. } = &summary.all;
+    let mut rows = Vec::new();
+    for (k, interval) in &summary.all.pass_at {
+        rows.push(vec![format!("pass@{k}"), percent(interval)]);
+    }
+    let mut text = aligned(&rows);
+    text.push_str(&format!(
+        "\n{tasks} tasks, {samples} samples, mean reward {mean_reward:.3}, {mean_tokens:.1} tokens a sample, {:.1}% \
+         cut at the length limit\n",
+        truncated_share * 100.0
+    ));
+    if !summary.all.outcomes.is_empty() {
+        let outcomes = summary.all.outcomes.iter().map(|(class, count)| {
+            let share = *count as f64 / (*samples).max(1) as f64;
+            vec![class_name(*class).to_owned(), count.to_string(), format!("{:.1}%", share * 100.0)]
+        });
+        text.push('\n');
+        text.push_str(&aligned(&outcomes.collect::<Vec<_>>()));
+    }
+    let levels = summary.by_level.iter().map(|(level, group)| (format!("level {level}"), group));
+    let topics = summary.by_topic.iter().map(|(topic, group)| (topic.clone(), group));
+    for groups in [levels.collect::<Vec<_>>(), topics.collect()] {
+        if groups.len() > 1 {
+            text.push('\n');
+            text.push_str(&group_table(&groups));
+        }
+    }
+    text
+}
+
+/// Two evaluations of the same tasks: before, after, and the paired difference, for each of `ks` both allow.
+pub fn comparison_table(before: &Evaluation, after: &Evaluation, ks: &[usize]) -> Result<String, EvalError> {
+    let mut rows = vec![["", "before", "after", "difference"].map(String::from).to_vec()];
+    for k in ks {
+        let (Some(first), Some(second)) = (before.pass_at(*k), after.pass_at(*k)) else { continue };
+        let difference = paired_difference(before, after, *k)?;
+        let points = |value: f64| format!("{:+.1}", value * 100.0);
+        rows.push(vec![
+            format!("pass@{k}"),
+            percent(&first),
+            percent(&second),
+            format!("{} [{}, {}]", points(difference.value), points(difference.low), points(difference.high)),
+        ]);
+    }
+    Ok(aligned(&rows))
+}
+
+fn group_table(groups: &[(String, &GroupSummary)]) -> String {
+    let rows = groups.iter().map(|(name, group)| {
+        let mut row = vec![name.clone(), format!("{} tasks", group.tasks)];
+        row.extend(group.pass_at.iter().map(|(k, interval)| format!("pass@{k} {}", percent(interval))));
+        row
+    });
+    aligned(&rows.collect::<Vec<_>>())
+}
+
+/// `34.0% [27.1, 41.0]`.
+fn percent(interval: &Interval) -> String {
+    let Interval { value, low, high } = interval;
+    format!("{:.1}% [{:.1}, {:.1}]", value * 100.0, low * 100.0, high * 100.0)
+}
+
+fn class_name(class: OutcomeClass) -> &'static str {
+    match class {
+        OutcomeClass::CompileError => "compile error",
+        OutcomeClass::Timeout => "timeout",
+        OutcomeClass::MemoryLimit => "memory limit",
+        OutcomeClass::OutputLimit => "output limit",
+        OutcomeClass::RuntimeError => "runtime error",
+        OutcomeClass::WrongAnswer => "wrong answer",
+        OutcomeClass::Passed => "passed",
+    }
+}
+
+/// Columns as wide as their widest cell, two blanks between; no trailing blanks.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
