@@ -7,6 +7,20 @@ mod limits;
 mod outcome;
 mod pool;
 
+mod cgroup;
+mod layers;
+mod root;
+mod run;
+mod seccomp;
+mod spawn;
+mod supervise;
+mod toolchain;
+mod verdict;
+mod zygote;
+
+pub use layers::{LayerReport, probe};
+pub use toolchain::{Toolchain, toolchains};
+
 pub use judge::{JudgeMode, Judgement, Submission, TestResult, TestSuite};
 pub use limits::{Isolation, Limits};
 pub use outcome::{Outcome, OutcomeClass, ProgramError};

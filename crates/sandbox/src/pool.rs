@@ -1,8 +1,15 @@
 //! The worker pool: `Sandbox` is the handle everything else uses.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use crate::{Isolation, Judgement, Limits, Outcome, Submission};
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::layers::Layers;
+use crate::zygote::{Role, Setup, Zygote};
+use crate::{Isolation, Judgement, Limits, Outcome, Submission, root, run, seccomp, toolchain, verdict};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -50,27 +57,138 @@ pub enum SandboxError {
     Worker(String),
 }
 
+/// Longest wait for a free worker: every run is bounded, so a longer one means that the pool is far too small.
+const QUEUE_LIMIT: Duration = Duration::from_secs(3600);
+/// Longest wait for a new zygote.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The two zygotes of a worker; `None` until started, and after one died.
+#[derive(Debug, Default)]
+struct Worker {
+    solution: Option<Zygote>,
+    tester: Option<Zygote>,
+}
+
+type StartRequest = (Role, Sender<Result<Zygote, String>>);
+
 /// A pool of isolated workers. Cheap to share (`&Sandbox` from many threads); dropping it kills every worker.
-pub struct Sandbox {}
+#[derive(Debug)]
+pub struct Sandbox {
+    workers: Vec<Mutex<Worker>>,
+    free: (Sender<usize>, Receiver<usize>),
+    starter: Option<Sender<StartRequest>>,
+    starter_thread: Option<JoinHandle<()>>,
+}
 
 impl Sandbox {
     /// Probes the machine and starts the workers. Fails closed.
-    pub fn start(_config: SandboxConfig) -> Result<Sandbox, SandboxError> {
-        Err(SandboxError::Worker("skeleton".into()))
+    pub fn start(config: SandboxConfig) -> Result<Sandbox, SandboxError> {
+        let python = toolchain::find_python(config.python.as_deref())?;
+        let steps = root::plan(&python.directories);
+        let layers = Layers::choose(config.isolation, &steps)?;
+        let setup = Arc::new(Setup { python, layers, steps, filter: seccomp::filter() });
+        let count = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            n => n,
+        };
+        let (starter, requests) = bounded::<StartRequest>(count * 2);
+        // Zygotes die with the thread that started them, so that thread must live as long as the pool.
+        let thread = std::thread::Builder::new()
+            .name("sandbox-starter".into())
+            .spawn(move || {
+                for (role, reply) in requests {
+                    let _ = reply.send(Zygote::start(&setup, role));
+                }
+            })
+            .map_err(|e| SandboxError::Worker(format!("starting a thread: {e}")))?;
+        let free = bounded(count);
+        let sandbox = Sandbox {
+            workers: (0..count).map(|_| Mutex::default()).collect(),
+            free,
+            starter: Some(starter),
+            starter_thread: Some(thread),
+        };
+        for index in 0..count {
+            let mut worker = sandbox.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
+            worker.solution = Some(sandbox.new_zygote(Role::Solution).map_err(SandboxError::Worker)?);
+            worker.tester = Some(sandbox.new_zygote(Role::Tester).map_err(SandboxError::Worker)?);
+            drop(worker);
+            let _ = sandbox.free.0.send(index);
+        }
+        Ok(sandbox)
     }
 
     /// Number of workers: how many runs may be in flight at once.
     pub fn workers(&self) -> usize {
-        0
+        self.workers.len()
     }
 
     /// Runs one Python program with `stdin`. Blocks until a worker is free and the program ended or was ended.
-    pub fn run(&self, _source: &str, _stdin: &[u8], _limits: &Limits) -> Result<Outcome, SandboxError> {
-        Err(SandboxError::Worker("skeleton".into()))
+    pub fn run(&self, source: &str, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
+        self.with_worker(|worker| {
+            let zygote = self.present(&mut worker.solution, Role::Solution)?;
+            run::run_script(zygote, source, stdin, limits)
+        })
     }
 
     /// Judges a solution by its tests, in different processes.
-    pub fn judge(&self, _submission: &Submission) -> Result<Judgement, SandboxError> {
-        Err(SandboxError::Worker("skeleton".into()))
+    pub fn judge(&self, submission: &Submission) -> Result<Judgement, SandboxError> {
+        verdict::check_submission(submission)?;
+        self.with_worker(|worker| {
+            let solution = self.present(&mut worker.solution, Role::Solution)?;
+            let tester = self.present(&mut worker.tester, Role::Tester)?;
+            verdict::judge(solution, tester, submission)
+        })
+    }
+
+    /// Takes a free worker for one run; if a zygote fails, both are replaced and the run is repeated once.
+    fn with_worker<T>(
+        &self,
+        mut act: impl FnMut(&mut Worker) -> Result<T, String>,
+    ) -> Result<T, SandboxError> {
+        let index = self.free.1.recv_timeout(QUEUE_LIMIT).map_err(|_| {
+            SandboxError::Worker(format!("no worker became free within {} s", QUEUE_LIMIT.as_secs()))
+        })?;
+        let mut worker = self.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut result = act(&mut worker);
+        if let Err(error) = &result {
+            tracing::warn!(%error, "a sandbox worker is replaced and its run repeated");
+            *worker = Worker::default();
+            result = act(&mut worker);
+            if result.is_err() {
+                *worker = Worker::default();
+            }
+        }
+        drop(worker);
+        let _ = self.free.0.send(index);
+        result.map_err(SandboxError::Worker)
+    }
+
+    fn present<'a>(&self, slot: &'a mut Option<Zygote>, role: Role) -> Result<&'a mut Zygote, String> {
+        match slot {
+            Some(zygote) => Ok(zygote),
+            None => Ok(slot.insert(self.new_zygote(role)?)),
+        }
+    }
+
+    fn new_zygote(&self, role: Role) -> Result<Zygote, String> {
+        let (reply, started) = bounded(1);
+        let gone = || "the pool is shut down".to_owned();
+        self.starter
+            .as_ref()
+            .ok_or_else(gone)?
+            .send_timeout((role, reply), START_LIMIT)
+            .map_err(|_| gone())?;
+        started.recv_timeout(START_LIMIT).map_err(|_| "a worker did not start in time".to_owned())?
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.workers.clear();
+        self.starter = None;
+        if let Some(thread) = self.starter_thread.take() {
+            let _ = thread.join();
+        }
     }
 }

@@ -1,0 +1,282 @@
+"""The two ends of the channel between tests and solution: requests, answers, and objects that stay where they are.
+
+What is data crosses as data. What is not (functions, classes, instances, generators) stays in its process and
+crosses as a number; the other end holds a `Remote`, which can be called and asked for data, but never decides an
+equality or a truth value: the solution must not judge itself.
+"""
+
+import builtins
+import os
+import struct
+
+import codec
+
+_U32 = struct.Struct("<I")
+
+
+class Gone(BaseException):
+    """The other process ended or broke the protocol; nothing may be believed after it."""
+
+
+def refuse(what):
+    raise TypeError(
+        "%s of an object that lives in the solution's process: tests compare data, "
+        "so that a solution cannot decide its own verdict" % what
+    )
+
+
+class Remote:
+    """An object of the other process."""
+
+    __slots__ = ("_peer", "_id")
+
+    def __init__(self, peer, number):
+        object.__setattr__(self, "_peer", peer)
+        object.__setattr__(self, "_id", number)
+
+    def __call__(self, *args, **kwargs):
+        return self._peer.ask("call", self, args, kwargs)
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name not in ("__name__", "__doc__", "__annotations__", "__dict__"):
+            raise AttributeError(name)
+        return self._peer.ask("get", self, (name,), {})
+
+    def __setattr__(self, name, value):
+        self._peer.ask("set", self, (name, value), {})
+
+    def __iter__(self):
+        return RemoteIterator(self._peer, self._peer.ask("iter", self, (), {}))
+
+    def __next__(self):
+        return self._peer.ask("next", self, (), {})
+
+    def __len__(self):
+        return data(self._peer.ask("len", self, (), {}), int)
+
+    def __getitem__(self, key):
+        return self._peer.ask("item", self, (key,), {})
+
+    def __setitem__(self, key, value):
+        self._peer.ask("setitem", self, (key, value), {})
+
+    def __contains__(self, key):
+        return data(self._peer.ask("contains", self, (key,), {}), bool)
+
+    def __str__(self):
+        return data(self._peer.ask("str", self, (), {}), str)
+
+    def __repr__(self):
+        return data(self._peer.ask("repr", self, (), {}), str)
+
+    def __enter__(self):
+        return self._peer.ask("enter", self, (), {})
+
+    def __exit__(self, kind, value, trace):
+        self._peer.ask("exit", self, (), {})
+        return False
+
+    def __bool__(self):
+        refuse("truth value")
+
+    def _compare(self, other):
+        refuse("comparison")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
+
+    def __hash__(self):
+        return object.__hash__(self)
+
+
+class RemoteIterator:
+    """Iterates an iterator of the other process."""
+
+    def __init__(self, peer, remote):
+        self._peer, self._remote = peer, remote
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if not isinstance(self._remote, Remote):
+            refuse("iteration")
+        return self._peer.ask("next", self._remote, (), {})
+
+
+def data(value, kind):
+    if type(value) is not kind:
+        raise TypeError("expected %s, found %s" % (kind.__name__, type(value).__name__))
+    return value
+
+
+def _call(target, *args, **kwargs):
+    return target(*args, **kwargs)
+
+
+def _item(target, key):
+    return target[key]
+
+
+def _setitem(target, key, value):
+    target[key] = value
+
+
+OPERATIONS = {
+    "call": _call,
+    "get": getattr,
+    "set": setattr,
+    "iter": iter,
+    "next": next,
+    "len": len,
+    "item": _item,
+    "setitem": _setitem,
+    "contains": lambda target, key: key in target,
+    "str": str,
+    "repr": repr,
+    "enter": lambda target: type(target).__enter__(target),
+    "exit": lambda target: type(target).__exit__(target, None, None, None) and None,
+}
+
+
+class Peer:
+    """One end. `operations` is what the other end may ask of objects that live here."""
+
+    def __init__(self, fd, operations, describe):
+        self.fd = fd
+        self.operations = operations
+        self.describe = describe
+        self.calls = 0
+        self.is_gone = False
+        self.last_error = self.last_raised = None
+        self.exception_classes = {}
+        self._sequence = 0
+        self._objects = []
+        self._numbers = {}
+
+    def send(self, value):
+        body = codec.encode(value, self._handle)
+        self._write(_U32.pack(len(body)) + body)
+
+    def receive(self):
+        """The next message, exactly as the codec decodes it."""
+        try:
+            size = _U32.unpack(self._read(4))[0]
+            if size > codec.MAX_FRAME:
+                raise codec.CodecError("frame is too long")
+            message = codec.decode(self._read(size), self._resolve)
+        except Exception as error:
+            self._end("the solution's process answered with what is not a message (%s)" % type(error).__name__)
+        if type(message) is not tuple or len(message) < 3:
+            self._end("the solution's process answered with what is not a message")
+        return message
+
+    def ask(self, operation, target, args, kwargs, is_in_place=False):
+        """Asks the other end and waits; its exception is raised here as the nearest built-in type."""
+        if self.is_gone:
+            raise Gone("the solution's process has ended")
+        self.calls += 1
+        self._sequence += 1
+        sequence = self._sequence
+        self.send(("ask", sequence, operation, target, args, kwargs, is_in_place))
+        while True:
+            message = self.receive()
+            kind = message[0]
+            if kind == "ask" and len(message) == 7:
+                self.answer(message)
+            elif kind == "answer" and message[1] == sequence and len(message) == 4:
+                if is_in_place:
+                    write_back(args, kwargs, message[3])
+                return message[2]
+            elif kind == "raise" and message[1] == sequence and len(message) == 7:
+                self.last_error = message[2:]
+                self.last_raised = self._exception(*message[2:5])
+                raise self.last_raised
+            else:
+                self._end("the solution's process broke the protocol")
+
+    def answer(self, message):
+        """Does what the other end asks of an object here, and answers."""
+        _, sequence, operation, target, args, kwargs, is_in_place = message
+        try:
+            result = self.operations[operation](target, *args, **kwargs)
+            after = (args, kwargs) if is_in_place else None
+            self.send(("answer", sequence, result, after))
+        except Gone:
+            raise
+        except BaseException as error:
+            if self.is_gone:
+                raise
+            self.send(("raise", sequence) + self.describe(error))
+
+    def _exception(self, names, message, args):
+        names = [n for n in data(names, tuple) if type(n) is str]
+        for name in names:
+            kind = self.exception_classes.get(name) or getattr(builtins, name, None)
+            if isinstance(kind, type) and issubclass(kind, BaseException) and not issubclass(kind, Gone):
+                if kind in (SystemExit, KeyboardInterrupt, GeneratorExit):
+                    kind = RuntimeError
+                try:
+                    return kind(*data(args, tuple))
+                except Exception:
+                    return RuntimeError(str(message)[:1000])
+        return RuntimeError(str(message)[:1000])
+
+    def _handle(self, value):
+        if type(value) is Remote:
+            return b"r", value._id
+        if type(value) is RemoteIterator:
+            return b"r", value._remote._id
+        if not self.may_share(value):
+            raise TypeError("%s cannot be sent to the other process" % type(value).__name__)
+        number = self._numbers.get(id(value))
+        if number is None:
+            number = len(self._objects)
+            self._objects.append(value)
+            self._numbers[id(value)] = number
+        return b"o", number
+
+    def may_share(self, value):
+        return True
+
+    def _resolve(self, tag, number):
+        return Remote(self, number) if tag == b"o" else self._objects[number]
+
+    def _end(self, why):
+        self.is_gone = True
+        raise Gone(why)
+
+    def _write(self, payload):
+        view = memoryview(payload)
+        try:
+            while view:
+                view = view[os.write(self.fd, view):]
+        except OSError:
+            self._end("the solution's process has ended")
+
+    def _read(self, size):
+        chunks = []
+        while size:
+            chunk = os.read(self.fd, min(size, 1 << 20))
+            if not chunk:
+                self._end("the solution's process has ended")
+            chunks.append(chunk)
+            size -= len(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def write_back(args, kwargs, after):
+    """Makes the caller's mutable arguments equal to what the call left of them."""
+    if type(after) is not tuple or len(after) != 2 or type(after[0]) is not tuple or type(after[1]) is not dict:
+        return
+    pairs = list(zip(args, after[0])) + [(v, after[1].get(k)) for k, v in kwargs.items()]
+    for before, now in pairs:
+        if type(before) is not type(now):
+            continue
+        if type(before) in (list, bytearray):
+            before[:] = now
+        elif type(before) in (dict, set):
+            before.clear()
+            before.update(now)
+        elif type(before).__name__ == "deque":
+            before.clear()
+            before.extend(now)

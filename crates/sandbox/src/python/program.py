@@ -1,0 +1,227 @@
+"""The program's side: runs the untrusted program, as a script or as a module that answers the tester.
+
+Everything here shares a process with the program, so nothing it says is believed: reports are advice about
+where the program failed, answers are data.
+"""
+
+import builtins
+import os
+import sys
+
+import peer as channel
+
+RPC_FD = 3
+PAYLOAD_FD = 4
+
+
+def segments(fd):
+    """The payload: length-prefixed byte strings."""
+    chunks = []
+    while True:
+        chunk = os.read(fd, 1 << 20)
+        if not chunk:
+            break
+        chunks.append(chunk)
+    os.close(fd)
+    payload = b"".join(chunks)
+    found = []
+    pos = 0
+    while pos < len(payload):
+        size = int.from_bytes(payload[pos:pos + 4], "little")
+        found.append(payload[pos + 4:pos + 4 + size])
+        pos += 4 + size
+    return found
+
+
+def place(error, filename):
+    """1-based line and column in the program where `error` left it, or (0, 0)."""
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        return error.lineno or 0, error.offset or 0
+    line = column = 0
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if code.co_filename == filename:
+            line, column = trace.tb_lineno or 0, 0
+            if hasattr(code, "co_positions") and trace.tb_lasti >= 0:
+                positions = list(code.co_positions())
+                where = positions[trace.tb_lasti // 2] if trace.tb_lasti // 2 < len(positions) else None
+                if where is not None and where[0] == line and where[2] is not None:
+                    column = where[2] + 1
+        trace = trace.tb_next
+    return line, column
+
+
+def describer(filename):
+    """Turns an exception into data: names of its classes, message, arguments that are data, line, column."""
+
+    def describe(error):
+        names = tuple(c.__name__ for c in type(error).__mro__ if c not in (object, BaseException))
+        try:
+            message = str(error)[:2000]
+        except BaseException:
+            message = ""
+        simple = (int, float, str, bool, bytes, type(None))
+        args = error.args if type(error.args) is tuple else ()
+        if not all(type(a) in simple and (type(a) is not int or a.bit_length() < 4096) for a in args):
+            args = (message,)
+        args = tuple(a[:2000] if type(a) in (str, bytes) else a for a in args[:8])
+        try:
+            line, column = place(error, filename)
+        except BaseException:
+            line, column = 0, 0
+        return names, message, args, line, column
+
+    return describe
+
+
+def load(source, name, filename):
+    """Runs `source` as a real module, so that dataclasses, pickle and inspect work as in a file."""
+    module = type(sys)(name)
+    module.__file__ = "/tmp/" + filename
+    module.__builtins__ = builtins
+    sys.modules[name] = module
+    sys.argv = [filename]
+    if "linecache" in sys.modules:
+        lines = source.splitlines(True)
+        sys.modules["linecache"].cache[filename] = (len(source), None, lines, filename)
+    code = compile(source, filename, "exec", dont_inherit=True)
+    return module, code
+
+
+def report(kind, message, line, column, is_compile_error):
+    """One advisory report to the supervisor."""
+    import json
+
+    body = {"kind": kind[:200], "message": message[:2000], "line": line, "column": column, "compile": is_compile_error}
+    try:
+        os.write(RPC_FD, json.dumps(body).encode())
+    except OSError:
+        pass
+
+
+def leave(code):
+    """Ends the process as the interpreter would, without the cost of taking it apart."""
+    try:
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()
+        import atexit
+
+        atexit._run_exitfuncs()
+    except BaseException:
+        pass
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BaseException:
+            pass
+    os._exit(code)
+
+
+def exit_code(error):
+    """The exit status that `SystemExit` asks for."""
+    code = error.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def show(error, filename):
+    """The traceback on stderr, beginning with the program's own frames."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename != filename:
+        trace = trace.tb_next
+    if sys.excepthook is not sys.__excepthook__:
+        sys.excepthook(type(error), error, trace)
+        return
+    import traceback
+
+    traceback.print_exception(type(error), error, trace)
+
+
+def run_script():
+    """A plain run: the program is `__main__`, stdin and stdout are its own."""
+    filename = "program.py"
+    os.set_inheritable(RPC_FD, False)
+    source = segments(PAYLOAD_FD)[0].decode("utf-8", "replace")
+    try:
+        module, code = load(source, "__main__", filename)
+    except BaseException as error:
+        _, message, _, line, column = describer(filename)(error)
+        report(type(error).__name__, message, line, column, True)
+        show(error, filename)
+        leave(1)
+    status = 0
+    try:
+        exec(code, module.__dict__)
+    except SystemExit as error:
+        status = exit_code(error)
+    except BaseException as error:
+        status = 1
+        names, message, _, line, column = describer(filename)(error)
+        report(names[0] if names else "BaseException", message, line, column, False)
+        try:
+            show(error, filename)
+        except BaseException:
+            pass
+    leave(status)
+
+
+def exports(module):
+    """What the program defines, by name: `module`, `from`, `exception` or `object`."""
+    found = {}
+    for name, value in list(vars(module).items()):
+        if type(name) is not str or name.startswith("__"):
+            continue
+        if isinstance(value, type(sys)):
+            found[name] = ("module", value.__name__)
+        elif isinstance(value, type) and issubclass(value, BaseException) and value.__module__ == module.__name__:
+            found[name] = ("exception", tuple(c.__name__ for c in value.__mro__[1:]))
+        elif getattr(value, "__module__", None) in sys.stdlib_module_names and hasattr(value, "__name__"):
+            found[name] = ("from", value.__module__, value.__name__)
+        else:
+            found[name] = ("object",)
+    return found
+
+
+def serve():
+    """A judged run: the program is the module `solution`; the tester asks, this answers until it hangs up."""
+    filename = "solution.py"
+    owner = os.getpid()
+    os.set_inheritable(RPC_FD, False)
+    describe = describer(filename)
+    source = segments(PAYLOAD_FD)[0].decode("utf-8", "replace")
+    peer = channel.Peer(RPC_FD, None, describe)
+    module = code = None
+    try:
+        module, code = load(source, "solution", filename)
+    except BaseException as error:
+        peer.send(("broken", 0, True) + describe(error))
+        leave(1)
+    try:
+        exec(code, module.__dict__)
+    except BaseException as error:
+        if os.getpid() != owner:
+            os._exit(1)
+        peer.send(("broken", 0, False) + describe(error))
+        leave(1)
+    if os.getpid() != owner:
+        os._exit(0)
+    operations = dict(channel.OPERATIONS)
+    operations["name"] = lambda target, name: getattr(module, name)
+    peer.operations = operations
+    peer.send(("ready", 0, exports(module)))
+    try:
+        while True:
+            message = peer.receive()
+            if os.getpid() != owner:
+                os._exit(0)
+            peer.answer(message)
+            sys.stdout.flush()
+    except channel.Gone:
+        leave(0)
+    except BaseException:
+        os._exit(1)

@@ -1,0 +1,429 @@
+//! The handle of one zygote: start it, hand it a run with its descriptors, read what became of it.
+//!
+//! Not here: what a run means (`run.rs`, `verdict.rs`) and waiting for several at once (`supervise.rs`).
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{IoSlice, Read, Seek, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use serde_json::json;
+
+use crate::Limits;
+use crate::cgroup::Cgroup;
+use crate::layers::{Layers, plain_uid};
+use crate::root::{DEVICES, Step};
+use crate::spawn::{Child, INNER_UID, Launch, is_root, launch};
+use crate::toolchain::Python;
+
+/// What is the same for all zygotes of a sandbox.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) python: Python,
+    pub(crate) layers: Layers,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) filter: Vec<u8>,
+}
+
+/// What a zygote's children do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Run programs and solutions.
+    Solution,
+    /// Run tests.
+    Tester,
+}
+
+/// What a child is to do; the numbers are the protocol's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// A plain run.
+    Script = 1,
+    /// A solution that answers the tester.
+    Serve = 2,
+    /// The tests.
+    Test = 3,
+}
+
+const KILL: u32 = 9;
+
+/// Why the zygote ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It did not: the program ended by itself.
+    Ended,
+    /// The supervisor asked for it.
+    Killed,
+    /// CPU time ran out.
+    Cpu,
+    /// Wall time ran out.
+    Wall,
+    /// The process tree held more memory than allowed.
+    Memory,
+    /// A layer could not be put in force, and nothing ran.
+    Setup,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    /// Wait status of the program's first process.
+    pub(crate) status: i32,
+    pub(crate) reason: Reason,
+    /// User and system time of the whole tree, in milliseconds.
+    pub(crate) cpu_ms: f64,
+    pub(crate) peak_memory_bytes: u64,
+    /// What failed, for `Reason::Setup`.
+    pub(crate) text: String,
+}
+
+const REPLY_BYTES: usize = 36;
+
+/// A started zygote.
+#[derive(Debug)]
+pub(crate) struct Zygote {
+    child: Child,
+    control: UnixStream,
+    cgroup: Option<Cgroup>,
+    scratch: Option<PathBuf>,
+    partial: Vec<u8>,
+    pub(crate) isolation: Vec<String>,
+    oom_kills: u64,
+}
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Modules that programs import often; loaded once, before any run.
+const PRELOAD: &[&str] = &[
+    "typing",
+    "collections",
+    "collections.abc",
+    "itertools",
+    "functools",
+    "operator",
+    "math",
+    "re",
+    "string",
+    "random",
+    "heapq",
+    "bisect",
+    "copy",
+    "datetime",
+    "decimal",
+    "fractions",
+    "enum",
+    "dataclasses",
+    "io",
+    "json",
+    "traceback",
+    "threading",
+    "hashlib",
+    "array",
+    "cmath",
+    "contextlib",
+    "abc",
+    "types",
+    "numbers",
+    "time",
+    "statistics",
+    "atexit",
+    "textwrap",
+    "unicodedata",
+    "tempfile",
+    "queue",
+];
+
+const TESTER_PRELOAD: &[&str] = &[
+    "typing",
+    "collections",
+    "collections.abc",
+    "itertools",
+    "functools",
+    "operator",
+    "math",
+    "re",
+    "string",
+    "random",
+    "heapq",
+    "bisect",
+    "copy",
+    "datetime",
+    "decimal",
+    "fractions",
+    "ast",
+    "json",
+    "inspect",
+    "cmath",
+];
+
+impl Zygote {
+    /// Starts a zygote and waits until it is ready, at most 30 seconds. Must be called on a thread that lives as long as the zygote.
+    pub(crate) fn start(setup: &Setup, role: Role) -> Result<Zygote, String> {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (ours, theirs) = UnixStream::pair().map_err(|e| format!("making a socket: {e}"))?;
+        let errors = memory_file(b"").map_err(|e| format!("making a memory file: {e}"))?;
+        let mut cgroup = if setup.layers.has_cgroup { Cgroup::create() } else { None };
+        let uid = plain_uid(number);
+        let scratch =
+            if setup.layers.apart.has_namespaces { None } else { Some(scratch_directory(number, uid)?) };
+        let text = |s: &str| CString::new(s).map_err(|e| e.to_string());
+        let python = CString::new(setup.python.path.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
+        let command = [python, text("-s")?, text("-B")?, text("-c")?, text(include_str!("python/boot.py"))?];
+        let environment =
+            environment().iter().map(|(n, v)| text(&format!("{n}={v}"))).collect::<Result<Vec<_>, _>>()?;
+        let is_namespaced = setup.layers.apart.has_namespaces;
+        let mut in_cgroup = false;
+        let child = launch(
+            &Launch {
+                apart: setup.layers.apart,
+                root: if is_namespaced { &setup.steps } else { &[] },
+                command: &command,
+                environment: &environment,
+                control: theirs.as_fd(),
+                errors: errors.as_fd(),
+                plain_uid: uid,
+            },
+            |pid| {
+                in_cgroup = cgroup.as_ref().is_some_and(|g| g.add(pid));
+                // The kernel must prefer to end a program, never the zygote.
+                let _ = std::fs::write(format!("/proc/{pid}/oom_score_adj"), "-900");
+            },
+        )
+        .map_err(|e| e.to_string())?;
+        drop(theirs);
+        if !in_cgroup {
+            cgroup = None;
+        }
+        let mut isolation = setup.layers.names();
+        isolation.extend(cgroup.iter().flat_map(Cgroup::layers));
+        let mut zygote =
+            Zygote { child, control: ours, cgroup, scratch, partial: Vec::new(), isolation, oom_kills: 0 };
+        zygote.greet(setup, role, uid).map_err(|error| {
+            let mut said = String::new();
+            let mut file = File::from(errors);
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut said));
+            format!("the zygote did not start: {error}; it said: {}", said.trim())
+        })?;
+        Ok(zygote)
+    }
+
+    fn greet(&mut self, setup: &Setup, role: Role, uid: u32) -> Result<(), String> {
+        let is_namespaced = setup.layers.apart.has_namespaces;
+        let uid = match (is_root(), setup.layers.apart.has_user_namespace) {
+            (_, true) => Some(INNER_UID),
+            (true, false) => Some(uid),
+            (false, false) => None,
+        };
+        let scratch = self.scratch.as_ref().map_or_else(|| "/tmp".to_owned(), |p| p.display().to_string());
+        let mut sources = json!({
+            "zygote": include_str!("python/zygote.py"),
+            "codec": include_str!("python/codec.py"),
+            "peer": include_str!("python/peer.py"),
+            "program": include_str!("python/program.py"),
+        });
+        if role == Role::Tester {
+            sources["tester"] = include_str!("python/tester.py").into();
+        }
+        let hello = json!({
+            "sources": sources,
+            "config": {
+                "is_namespaced": is_namespaced,
+                "has_mounts": is_namespaced,
+                "scratch": scratch,
+                "disk_bytes": Limits::default().disk_bytes,
+                "seccomp": if setup.layers.has_seccomp { hex(&setup.filter) } else { String::new() },
+                "has_landlock": setup.layers.has_landlock,
+                "rules": rules(setup, &scratch),
+                "has_cgroup": self.cgroup.is_some(),
+                "uid": uid,
+                // The zygote counts too where it has the programs' uid; without namespaces, all of the user's processes do.
+                "own_processes": if !is_namespaced { 4096 } else { u32::from(!is_root()) },
+                "environment": environment().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+                "preload": if role == Role::Solution { PRELOAD } else { TESTER_PRELOAD },
+            },
+        })
+        .to_string();
+        let say = |e: std::io::Error| e.to_string();
+        self.control.set_read_timeout(Some(Duration::from_secs(30))).map_err(say)?;
+        self.control.set_write_timeout(Some(Duration::from_secs(30))).map_err(say)?;
+        self.control.write_all(&(hello.len() as u32).to_le_bytes()).map_err(say)?;
+        self.control.write_all(hello.as_bytes()).map_err(say)?;
+        let mut ready = [0u8; REPLY_BYTES];
+        self.control.read_exact(&mut ready).map_err(say)?;
+        self.control.set_nonblocking(true).map_err(say)
+    }
+
+    /// Begins a run; `fds` become the child's descriptors 0, 1, 2, ….
+    pub(crate) fn begin(
+        &mut self,
+        operation: Operation,
+        limits: &Limits,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), String> {
+        if let Some(group) = &mut self.cgroup {
+            if !group.limit(limits.memory_bytes, limits.processes) {
+                return Err("the control group refused its limits".into());
+            }
+            self.oom_kills = group.oom_kills();
+        }
+        self.partial.clear();
+        let mut header = Vec::with_capacity(48);
+        let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        for number in [
+            operation as u32,
+            small(limits.cpu_ms),
+            small(limits.wall_ms),
+            limits.processes,
+            limits.open_files.max(16),
+            0,
+        ] {
+            header.extend(number.to_le_bytes());
+        }
+        for number in [limits.memory_bytes, limits.disk_bytes, 0] {
+            header.extend(number.min(1 << 50).to_le_bytes());
+        }
+        self.send(&header, fds)
+    }
+
+    /// Asks the zygote to end the run.
+    pub(crate) fn end_run(&mut self) -> Result<(), String> {
+        let mut header = [0u8; 48];
+        header[..4].copy_from_slice(&KILL.to_le_bytes());
+        self.send(&header, &[])
+    }
+
+    fn send(&self, header: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), String> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !fds.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+            return Err("too many descriptors for one message".into());
+        }
+        let sent = sendmsg(&self.control, &[IoSlice::new(header)], &mut ancillary, SendFlags::NOSIGNAL);
+        match sent {
+            Ok(n) if n == header.len() => Ok(()),
+            Ok(_) => Err("the zygote's socket is full".into()),
+            Err(e) => Err(format!("the zygote is gone: {e}")),
+        }
+    }
+
+    /// The socket that becomes readable when a reply comes.
+    pub(crate) fn control(&self) -> BorrowedFd<'_> {
+        self.control.as_fd()
+    }
+
+    /// Takes what has arrived; the reply once it is whole.
+    pub(crate) fn receive(&mut self) -> Result<Option<Reply>, String> {
+        let mut buffer = [0u8; 4096];
+        match self.control.read(&mut buffer) {
+            Ok(0) => return Err("the zygote died".into()),
+            Ok(n) => self.partial.extend_from_slice(&buffer[..n]),
+            Err(e)
+                if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => {}
+            Err(e) => return Err(format!("the zygote is gone: {e}")),
+        }
+        Ok(parse_reply(&self.partial))
+    }
+
+    /// Whether the kernel ended something of the last run for want of memory.
+    pub(crate) fn was_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(|g| g.oom_kills() > self.oom_kills)
+    }
+}
+
+impl Drop for Zygote {
+    fn drop(&mut self) {
+        self.child.kill();
+        self.child.wait(Duration::from_secs(5));
+        if let Some(path) = &self.scratch {
+            let _ = std::fs::remove_dir_all(path);
+        }
+    }
+}
+
+fn parse_reply(bytes: &[u8]) -> Option<Reply> {
+    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let long = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+    let length = word(32)? as usize;
+    let text = bytes.get(REPLY_BYTES..REPLY_BYTES + length)?;
+    let reason = match word(4)? {
+        0 => Reason::Ended,
+        1 => Reason::Killed,
+        2 => Reason::Cpu,
+        3 => Reason::Wall,
+        4 => Reason::Memory,
+        _ => Reason::Setup,
+    };
+    Some(Reply {
+        status: word(0)? as i32,
+        reason,
+        cpu_ms: (long(8)? + long(16)?) as f64 / 1e3,
+        peak_memory_bytes: long(24)?,
+        text: String::from_utf8_lossy(text).into_owned(),
+    })
+}
+
+/// All that a program finds in its environment.
+fn environment() -> [(&'static str, &'static str); 5] {
+    [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+        ("HOME", "/tmp"),
+        ("LANG", "C.UTF-8"),
+        ("PYTHONHASHSEED", "0"),
+        ("PYTHONUTF8", "1"),
+    ]
+}
+
+/// What Landlock lets a program do where.
+fn rules(setup: &Setup, scratch: &str) -> Vec<(String, &'static str)> {
+    let mut rules: Vec<(String, &'static str)> = Vec::new();
+    if setup.layers.apart.has_namespaces {
+        rules.push(("/".into(), "read"));
+    } else {
+        let system =
+            ["/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/alternatives"];
+        rules.extend(system.map(|p| (p.to_owned(), "read")));
+        rules.extend(setup.python.directories.iter().map(|p| (p.display().to_string(), "read")));
+    }
+    rules.push((scratch.to_owned(), "write"));
+    rules.extend(DEVICES.map(|p| (p.to_owned(), "device")));
+    rules
+}
+
+fn scratch_directory(number: u32, uid: u32) -> Result<PathBuf, String> {
+    let path = std::env::temp_dir().join(format!("hone-sandbox-{}-{number}", std::process::id()));
+    std::fs::create_dir(&path).map_err(|e| format!("making {}: {e}", path.display()))?;
+    if is_root() {
+        std::os::unix::fs::chown(&path, Some(uid), Some(uid))
+            .map_err(|e| format!("giving {} away: {e}", path.display()))?;
+    }
+    Ok(path)
+}
+
+/// A file in memory that holds `bytes`, positioned at its start, which nobody can change any more.
+pub(crate) fn memory_file(bytes: &[u8]) -> std::io::Result<OwnedFd> {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    let fd = memfd_create(c"hone", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    if bytes.is_empty() {
+        return Ok(fd);
+    }
+    let mut file = File::from(fd);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(file.into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,19 @@
+//! The sandbox from outside: plain runs, judged runs, and what becomes of the machine.
+
+mod honest;
+
+use hone_sandbox::{Limits, Outcome, Sandbox, SandboxConfig};
+use std::sync::OnceLock;
+
+/// One sandbox for all tests of this process.
+fn sandbox() -> &'static Sandbox {
+    static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
+    SANDBOX.get_or_init(|| {
+        Sandbox::start(SandboxConfig { workers: 2, ..SandboxConfig::default() })
+            .expect("strict isolation works here")
+    })
+}
+
+fn run(source: &str) -> Outcome {
+    sandbox().run(source, b"", &Limits::default()).expect("the sandbox itself works")
+}
