@@ -15,7 +15,7 @@ struct Need {
 const PYTHON: &[Need] = &[
     Need {
         program: "python3",
-        probe: &["-c", "import sys; assert sys.version_info >= (3, 9)"],
+        probe: &["-c", "import sys; assert sys.version_info >= (3, 10)"],
         package: "python3",
     },
     Need { program: "python3", probe: &["-m", "pip", "--version"], package: "python3-pip" },

@@ -1,0 +1,90 @@
+//! Values that have the right type and yet cannot be meant. The rooms check their own; here is what spans them.
+
+use hone_train::ConfigError;
+
+use super::{Recipe, RecipeError, Source};
+
+/// Finds the first thing that is wrong.
+pub(super) fn check(recipe: &Recipe, source: &Source) -> Result<(), RecipeError> {
+    let room = |table: &str, result: Result<(), ConfigError>| {
+        result.map_err(|error| {
+            let key = format!("{table}.{}", error.key);
+            let place = source.place(&key);
+            RecipeError {
+                key,
+                expected: error.expected,
+                found: error.found,
+                place,
+                hint: error.hint.unwrap_or_default(),
+            }
+        })
+    };
+    room("trainer", recipe.trainer.validate())?;
+    algorithm(recipe, source)?;
+    said(source, "environment", recipe.environment.check())?;
+    said(source, "eval", recipe.eval.check())?;
+    room("model", check_model(recipe))?;
+    file(source, "tasks.train", &recipe.tasks.train)?;
+    recipe.tasks.heldout.iter().try_for_each(|path| file(source, "tasks.heldout", path))
+}
+
+/// What the algorithm says of its own settings and of the group size.
+fn algorithm(recipe: &Recipe, source: &Source) -> Result<(), RecipeError> {
+    recipe.algorithm.method().validate(recipe.trainer.group_size).map_err(|error| {
+        let table = if error.key == "group_size" { "trainer" } else { "algorithm" };
+        let key = format!("{table}.{}", error.key);
+        let place = source.place(&key);
+        RecipeError {
+            key,
+            expected: error.expected,
+            found: error.found,
+            place,
+            hint: error.hint.unwrap_or_default(),
+        }
+    })
+}
+
+/// A room's complaint in words: `key: expected …, found …`.
+fn said(source: &Source, table: &str, result: Result<(), String>) -> Result<(), RecipeError> {
+    result.map_err(|message| {
+        let (key, rest) = message.split_once(": ").unwrap_or(("", &message));
+        let (expected, found) = rest.split_once(", found ").unwrap_or((rest, "something else"));
+        let key = format!("{table}.{}", key.replace(": ", "."));
+        let place = source.place(&key);
+        let expected = expected.trim_start_matches("expected ").to_string();
+        RecipeError { key, expected, found: found.to_string(), place, hint: String::new() }
+    })
+}
+
+fn check_model(recipe: &Recipe) -> Result<(), ConfigError> {
+    const TARGETS: &[&str] = &["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+    let lora = &recipe.model.lora;
+    ConfigError::require(lora.rank >= 1, "lora.rank", "at least 1", lora.rank)?;
+    ConfigError::require(lora.alpha > 0.0 && lora.alpha.is_finite(), "lora.alpha", "above 0", lora.alpha)?;
+    let unknown = lora.targets.iter().find(|target| !TARGETS.contains(&target.as_str()));
+    let found = unknown.map_or("none".to_string(), |target| format!("{target:?}"));
+    let is_known = unknown.is_none() && !lora.targets.is_empty();
+    ConfigError::require(
+        is_known,
+        "lora.targets",
+        &format!("projections among {}", TARGETS.join(", ")),
+        found,
+    )
+}
+
+fn file(source: &Source, key: &str, path: &std::path::Path) -> Result<(), RecipeError> {
+    if path.is_file() {
+        return Ok(());
+    }
+    Err(RecipeError {
+        key: key.to_string(),
+        expected: "a tasks file (JSONL)".into(),
+        found: format!(
+            "{}, which {}",
+            path.display(),
+            if path.exists() { "is no file" } else { "does not exist" }
+        ),
+        place: source.place(key),
+        hint: "paths in a recipe are relative to the recipe, paths of --set to the current directory".into(),
+    })
+}

@@ -1,0 +1,268 @@
+//! A run from its directory to its end: what `hone train` begins and `hone resume` continues, in one and the same way.
+//!
+//! ```text
+//! evaluate before (if not done) → steps from the last checkpoint → evaluate after (if not done) → report
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use hone_environment::CodeEnvironmentSet;
+use hone_eval::{Evaluation, Interval, Summary, comparison_table, paired_difference};
+use hone_model::Network;
+use hone_model::engine::Decoder;
+use hone_rl::{RunSummary, StopCause, TextCodec, Trainer};
+use hone_runlog::{Finish, IsolationRecord, Manifest, ModelSource, RunDir, report};
+use hone_sandbox::{Limits, Sandbox, SandboxConfig};
+use hone_train::CheckpointStore;
+use serde::Serialize;
+
+use crate::evaluation::{KS, measure};
+use crate::exit::Interrupted;
+use crate::interrupt::Interrupt;
+use crate::opened_model::{OpenedModel, Text};
+use crate::recipe::Recipe;
+use crate::run_observer::RunObserver;
+use crate::tasks::load_checked;
+use crate::terminal::Terminal;
+
+/// Everything a run needs, opened.
+pub(crate) struct Training<'a> {
+    recipe: &'a Recipe,
+    terminal: &'a Terminal,
+    interrupt: Interrupt,
+    model: OpenedModel,
+    decoder: Decoder,
+    train: CodeEnvironmentSet,
+    heldout: Option<CodeEnvironmentSet>,
+    isolation: IsolationRecord,
+}
+
+/// How a run ended, for people and machines.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrainingResult {
+    run: PathBuf,
+    steps: u64,
+    reason: &'static str,
+    wall_seconds: f64,
+    before: Option<Summary>,
+    after: Option<Summary>,
+    differences: Vec<Difference>,
+    report: PathBuf,
+    #[serde(skip)]
+    table: Option<String>,
+}
+
+/// Paired difference of pass@k, after minus before.
+#[derive(Debug, Serialize)]
+struct Difference {
+    k: usize,
+    #[serde(flatten)]
+    interval: Interval,
+}
+
+impl<'a> Training<'a> {
+    /// Opens model, sandbox and tasks. Everything that can be refused is refused here.
+    pub(crate) fn open(recipe: &'a Recipe, terminal: &'a Terminal) -> Result<Training<'a>> {
+        let interrupt = Interrupt::listen("ending after this step, with a checkpoint")?;
+        let mut model = OpenedModel::open(&recipe.model.name, terminal)?;
+        terminal.note(&model.describe());
+        let config = SandboxConfig {
+            isolation: recipe.sandbox.isolation,
+            workers: recipe.sandbox.workers,
+            ..SandboxConfig::default()
+        };
+        let sandbox = Arc::new(Sandbox::start(config).context("failed to start the sandbox")?);
+        let isolation = isolation_record(recipe, &sandbox)?;
+        let environments = |path: &Path| -> Result<CodeEnvironmentSet> {
+            let tasks = load_checked(path, &sandbox, &recipe.environment.limits(), terminal)?;
+            Ok(CodeEnvironmentSet::new(tasks, sandbox.clone(), recipe.environment.clone())?)
+        };
+        let train = environments(&recipe.tasks.train)?;
+        let heldout = recipe.tasks.heldout.as_deref().map(environments).transpose()?;
+        let threads = terminal.threads.unwrap_or(recipe.model.threads);
+        let mut decoder = model.network(recipe.model.trainable(), threads, recipe.trainer.seed)?;
+        decoder.set_checkpointing(recipe.model.activation_checkpointing);
+        Ok(Training { recipe, terminal, interrupt, model, decoder, train, heldout, isolation })
+    }
+
+    /// What the run directory says of its origin.
+    pub(crate) fn manifest(&mut self, title: &str) -> Manifest {
+        let trained = self.decoder.parameters().iter().map(|parameter| parameter.values.len() as u64).sum();
+        let source = &self.model.source;
+        let file = source.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Manifest {
+            title: title.to_string(),
+            planned_steps: Some(self.recipe.trainer.steps),
+            isolation: self.isolation.clone(),
+            model: ModelSource {
+                source: format!("{} ({})", self.recipe.model.name, source.description),
+                sha256: [(file, source.sha256.clone())].into(),
+                architecture: "llama".into(),
+                parameters: self.model.parameters,
+                trained_parameters: trained,
+            },
+            ..Manifest::detect(self.recipe.trainer.seed, std::env::args().collect())
+        }
+    }
+
+    /// Goes from wherever the run stands to its end.
+    pub(crate) fn finish(mut self, run: &RunDir) -> Result<TrainingResult> {
+        let store = CheckpointStore::new(run.checkpoints_dir(), self.recipe.trainer.keep_checkpoints);
+        let checkpoint = store.latest_valid()?;
+        let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
+        run.truncate_after(step)?;
+        let before = if step == 0 { self.evaluation(run, "before")? } else { stored(run, "before")? };
+        let summary = self.train(run, &store, checkpoint)?;
+        if summary.cause == StopCause::Stopped {
+            report::write(run)?;
+            let (done, steps) = (summary.steps, self.recipe.trainer.steps);
+            let message = format!(
+                "ended by Ctrl-C after step {done} of {steps}; everything is saved\nhint: hone resume {}",
+                run.path().display()
+            );
+            return Err(Interrupted(message).into());
+        }
+        let after = self.evaluation(run, "after")?;
+        let reason = if summary.cause == StopCause::TimeLimit { "time limit" } else { "all steps done" };
+        run.finish(&Finish {
+            steps: summary.steps,
+            wall_s: summary.elapsed_s,
+            reason: reason.into(),
+            ..Finish::default()
+        })?;
+        let report = report::write(run).context("failed to write the report")?;
+        result(run, summary, reason, before, after, report)
+    }
+
+    fn train(
+        &mut self,
+        run: &RunDir,
+        store: &CheckpointStore,
+        checkpoint: Option<hone_train::Checkpoint>,
+    ) -> Result<RunSummary> {
+        let text = &self.model.text;
+        let render = |seen: &hone_environment::Observation| text.render(seen);
+        let decode = |tokens: &[u32]| text.decode(tokens);
+        let codec = TextCodec { render: &render, decode: &decode, stop_tokens: &[] };
+        let (config, algorithm) = (self.recipe.trainer.clone(), self.recipe.algorithm.clone());
+        let mut trainer = Trainer::new(config, algorithm, &mut self.decoder, &self.train, codec)?;
+        if let Some(checkpoint) = checkpoint {
+            trainer.resume_from(&checkpoint)?;
+            self.terminal.note(&format!("continuing after step {}", trainer.steps_done()));
+        }
+        let mut observer = RunObserver::new(
+            run,
+            text,
+            &self.recipe.trainer,
+            trainer.steps_done(),
+            &self.interrupt,
+            self.terminal,
+        )?;
+        let summary = trainer.run(Some(store), &mut observer).with_context(|| {
+            let run = run.path().display();
+            format!("failed to train (hint: `hone resume {run}` continues from the last checkpoint)")
+        })?;
+        observer.finish();
+        Ok(summary)
+    }
+
+    /// Evaluates on the held-out tasks, unless there are none or it was done before the run was interrupted.
+    fn evaluation(&mut self, run: &RunDir, name: &str) -> Result<Option<Evaluation>> {
+        if let Some(done) = stored(run, name)? {
+            return Ok(Some(done));
+        }
+        let Some(heldout) = &self.heldout else { return Ok(None) };
+        let text: &Text = &self.model.text;
+        let stage = format!("evaluating {name}");
+        let evaluation = measure(
+            &mut self.decoder,
+            text,
+            heldout,
+            &self.recipe.eval,
+            &stage,
+            &self.interrupt,
+            self.terminal,
+        )
+        .map_err(|error| match error.is::<Interrupted>() {
+            true => error.context(format!("hint: hone resume {}", run.path().display())),
+            false => error,
+        })?;
+        run.write_eval(name, &evaluation)?;
+        Ok(Some(evaluation))
+    }
+}
+
+impl TrainingResult {
+    /// Prints the table, the report's path, and what to try next.
+    pub(crate) fn print(&self, recipe: &Recipe, terminal: &Terminal) -> Result<()> {
+        if terminal.is_json {
+            return terminal.json(self);
+        }
+        if let Some(table) = &self.table {
+            let tasks = self.after.as_ref().map_or(0, |after| after.all.tasks);
+            terminal
+                .result(&format!("\n{}", terminal.bold(&format!("held-out tasks ({tasks}), 95% intervals"))));
+            terminal.result(table.trim_end());
+        }
+        let run = self.run.display();
+        terminal.result(&format!("\nrun     {run} ({} steps, {})", self.steps, self.reason));
+        terminal.result(&format!("report  {}", self.report.display()));
+        let next = match &recipe.tasks.heldout {
+            Some(heldout) if self.after.is_none() => format!("hone eval {run} {}", heldout.display()),
+            _ => format!("hone generate {run} \"Write a Python function that adds two numbers.\""),
+        };
+        terminal.result(&format!("next    {next}"));
+        terminal.result(&format!("        hone model export {run} --format hf --out my-model"));
+        Ok(())
+    }
+}
+
+fn result(
+    run: &RunDir,
+    summary: RunSummary,
+    reason: &'static str,
+    before: Option<Evaluation>,
+    after: Option<Evaluation>,
+    report: PathBuf,
+) -> Result<TrainingResult> {
+    let (mut table, mut differences) = (None, Vec::new());
+    if let (Some(before), Some(after)) = (&before, &after) {
+        table = Some(comparison_table(before, after, KS)?);
+        for &k in KS.iter().filter(|&&k| k <= before.config.samples.min(after.config.samples)) {
+            differences.push(Difference { k, interval: paired_difference(before, after, k)? });
+        }
+    }
+    Ok(TrainingResult {
+        run: run.path().to_path_buf(),
+        steps: summary.steps,
+        reason,
+        wall_seconds: summary.elapsed_s,
+        before: before.map(|evaluation| evaluation.summary(KS)),
+        after: after.map(|evaluation| evaluation.summary(KS)),
+        differences,
+        report,
+        table,
+    })
+}
+
+/// An evaluation that the run already has.
+fn stored(run: &RunDir, name: &str) -> Result<Option<Evaluation>> {
+    let path = run.eval_dir().join(format!("{name}.json"));
+    let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
+    let evaluation = serde_json::from_str(&text)
+        .with_context(|| format!("failed to read {} (hint: remove it to evaluate again)", path.display()))?;
+    Ok(Some(evaluation))
+}
+
+/// The layers in force, as one trivial program finds them.
+fn isolation_record(recipe: &Recipe, sandbox: &Sandbox) -> Result<IsolationRecord> {
+    let outcome = sandbox.run("pass\n", b"", &Limits::default()).context("failed to try the sandbox")?;
+    let level = serde_json::to_value(recipe.sandbox.isolation)?;
+    Ok(IsolationRecord {
+        level: level.as_str().unwrap_or_default().to_string(),
+        layers: outcome.isolation,
+        missing: Vec::new(),
+    })
+}

@@ -1,0 +1,108 @@
+//! Single commands that need no model.
+
+use std::fs;
+
+use crate::{hone, hone_with};
+
+#[test]
+fn doctor_says_the_same_to_people_and_machines() {
+    let call = hone(&["doctor", "--json"]);
+    let diagnosis = call.json();
+    let can_run = diagnosis["can_run"].as_bool().unwrap();
+    assert_eq!(call.code, Some(if can_run { 0 } else { 1 }));
+    let findings = diagnosis["findings"].as_array().unwrap();
+    let names: Vec<&str> = findings.iter().map(|finding| finding["name"].as_str().unwrap()).collect();
+    for name in ["processor", "memory", "python", "sandbox"] {
+        assert!(names.contains(&name), "{name} not in {names:?}");
+    }
+    for finding in findings {
+        let is_good = finding["state"] == "good";
+        assert!(
+            is_good || finding["hint"].as_str().is_some_and(|hint| !hint.is_empty()),
+            "no hint: {finding}"
+        );
+    }
+    let text = hone(&["doctor"]).stdout;
+    assert!(names.iter().all(|name| text.contains(name)), "{text}");
+}
+
+#[test]
+fn a_model_of_another_architecture_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = r#"{"architectures": ["MambaForCausalLM"], "model_type": "mamba", "hidden_size": 64}"#;
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    hone(&["model", "show", folder.path().to_str().unwrap()]).code(2).says(&["error:", "amba"]);
+}
+
+#[test]
+fn a_model_that_is_not_there_is_refused() {
+    hone(&["model", "show", "./no-such-model.gguf"])
+        .code(2)
+        .says(&["no-such-model.gguf does not exist", "hint:"]);
+    let file = tempfile::Builder::new().suffix(".gguf").tempfile().unwrap();
+    fs::write(file.path(), b"GGUF but not really").unwrap();
+    hone(&["generate", file.path().to_str().unwrap(), "hello"]).code(2).says(&["error:", ".gguf"]);
+}
+
+#[test]
+fn a_folder_that_is_no_run_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    for command in ["resume", "report"] {
+        hone(&[command, path]).code(2).says(&["error:", path]);
+    }
+}
+
+#[test]
+fn a_program_runs_and_its_outcome_is_printed() {
+    let call = hone_with(&["run", "-", "--json"], "print(6 * 7)\n", &[]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let outcome = call.code(0).json();
+    assert_eq!((outcome["class"].as_str(), outcome["stdout"].as_str()), (Some("passed"), Some("42\n")));
+    let call = hone_with(&["run", "-"], "x = 1\nprint(x / 0)\n", &[]).code(1);
+    let call = call.says(&["runtime-error", "line 2", "ZeroDivisionError", "isolation:"]);
+    assert_eq!(call.stdout, "");
+    let call =
+        hone_with(&["run", "-", "--limit", "wall_ms=300", "--json"], "while True: pass\n", &[]).code(1);
+    assert_eq!(call.json()["class"], "timeout");
+}
+
+#[test]
+fn a_wrong_limit_is_named() {
+    let parts = ["limits.cpu_sm", "at --limit cpu_sm=5", "did you mean `cpu_ms`?"];
+    hone_with(&["run", "-", "--limit", "cpu_sm=5"], "pass", &[]).code(2).says(&parts);
+    hone(&["run", "no-such-file.py"]).code(2).says(&["no-such-file.py"]);
+    hone(&["run", "-", "--isolation", "full"]).code(2).says(&["expected strict, standard or none"]);
+}
+
+#[test]
+fn tasks_are_checked_by_running_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tasks.jsonl");
+    let task = |id: &str, name: &str, reference: &str, test: &str| {
+        serde_json::json!({
+            "id": id, "instruction": format!("Do {name} as it should be done."), "signature": format!("def {name}(x):"),
+            "entry_point": name, "reference": format!("def {name}(x):\n    return {reference}\n"),
+            "tests": {"kind": "asserts", "asserts": [test]},
+        })
+        .to_string()
+    };
+    let good = task("a/good", "double", "x * 2", "assert double(2) == 4");
+    let wrong = task("a/wrong", "triple", "x * 2", "assert triple(2) == 6");
+    fs::write(&path, format!("{good}\n{wrong}\n")).unwrap();
+    let call = hone(&["data", "check", path.to_str().unwrap(), "--json"]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let result = call.code(1).json();
+    assert_eq!(result["files"][0]["tasks"], 2);
+    let problems = result["files"][0]["problems"].as_array().unwrap();
+    assert_eq!(problems.len(), 1, "{result}");
+    assert_eq!(problems[0]["task"], "a/wrong");
+    fs::write(&path, format!("{good}\n")).unwrap();
+    hone(&["data", "check", path.to_str().unwrap()]).code(0);
+}
