@@ -70,9 +70,9 @@ fn lay_out(title: &str, cells: &[u8], width: usize, range: (f64, f64), steps: (u
 /// A number in few characters.
 pub(crate) fn short(value: f64) -> String {
     let size = value.abs();
-    let text = match size {
-        0.0 => return "0".into(),
-        _ if !value.is_finite() => return "–".into(),
+    match size {
+        0.0 => "0".into(),
+        _ if !value.is_finite() => "–".into(),
         _ if size >= 1e9 => format!("{:.1}G", value / 1e9),
         _ if size >= 1e6 => format!("{:.1}M", value / 1e6),
         _ if size >= 1e4 => format!("{:.1}k", value / 1e3),
@@ -81,8 +81,7 @@ pub(crate) fn short(value: f64) -> String {
         _ if size >= 0.1 => format!("{value:.2}"),
         _ if size >= 0.001 => format!("{value:.4}"),
         _ => format!("{value:.1e}"),
-    };
-    text
+    }
 }
 
 #[cfg(test)]

@@ -10,13 +10,16 @@ use crate::summary::short;
 
 const WIDTH: f64 = 460.0;
 const HEIGHT: f64 = 190.0;
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 52.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 10.0;
-const BOTTOM: f64 = 24.0;
+const BOTTOM: f64 = 26.0;
 
 /// More points than this are averaged in equal stretches of steps.
 const POINTS_MAX: usize = 400;
+
+/// The smoothed line's weights halve every so many-th part of the run; the page's text says so in words.
+const SMOOTHING: f64 = 25.0;
 
 /// A named curve; the value of a step that has none is NaN.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,18 +109,29 @@ pub(super) fn sparkline(values: &[f64]) -> String {
     )
 }
 
-/// Mean weighted towards the recent: half of the weight lies on the last `half_life` points.
-pub(super) fn smooth(values: &[f64], half_life: f64) -> Vec<f64> {
+/// The mean around each value, both ways, with weights that halve every `half_life` values: no lag, unlike a
+/// running mean. Values that are not finite are skipped.
+fn smooth(values: &[f64], half_life: f64) -> Vec<f64> {
     let keep = 0.5_f64.powf(1.0 / half_life.max(1e-9));
-    let (mut sum, mut weight) = (0.0, 0.0);
-    let step = |value: &f64| {
-        (sum, weight) = (sum * keep, weight * keep);
-        if value.is_finite() {
-            (sum, weight) = (sum + value, weight + 1.0);
-        }
-        if weight > 1e-12 { sum / weight } else { f64::NAN }
+    // Weighted sum and weight of everything strictly before each value, in the order given.
+    let before = |values: &mut dyn Iterator<Item = f64>| -> Vec<(f64, f64)> {
+        let (mut sum, mut weight) = (0.0, 0.0);
+        let step = |value: f64| {
+            let past = (sum * keep, weight * keep);
+            (sum, weight) = if value.is_finite() { (past.0 + value, past.1 + 1.0) } else { past };
+            past
+        };
+        values.map(step).collect()
     };
-    values.iter().map(step).collect()
+    let left = before(&mut values.iter().copied());
+    let right = before(&mut values.iter().rev().copied());
+    let mean = |at: usize| {
+        let (left, right) = (left[at], right[values.len() - 1 - at]);
+        let own = if values[at].is_finite() { (values[at], 1.0) } else { (0.0, 0.0) };
+        let weight = left.1 + own.1 + right.1;
+        if weight > 1e-9 { (left.0 + own.0 + right.0) / weight } else { f64::NAN }
+    };
+    (0..values.len()).map(mean).collect()
 }
 
 /// Where the values of a chart land on the page.
@@ -153,7 +167,7 @@ impl Scale {
             (low, high) =
                 if low >= 0.0 { ((low - room).max(0.0), high + room) } else { (low - room, high + room) };
         }
-        let tick = nice_tick((high - low) / 4.0);
+        let tick = nice_tick((high - low) / 5.0);
         let fits = chart.is_stacked && (high - 1.0).abs() < 1e-6;
         let high = if fits { 1.0 } else { (high / tick - 1e-9).ceil() * tick };
         Scale { first, last, low: (low / tick + 1e-9).floor() * tick, high, tick }
@@ -181,7 +195,7 @@ impl Scale {
                 "<path d=\"M{LEFT} {y:.1}H{}\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>",
                 WIDTH - RIGHT,
                 LEFT - 6.0,
-                y + 3.5
+                y + 4.0
             );
         }
         let baseline = HEIGHT - BOTTOM;
@@ -191,7 +205,7 @@ impl Scale {
             let _ = write!(
                 svg,
                 "<path class=\"tick\" d=\"M{x:.1} {baseline}v4\"/><text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{step}</text>",
-                baseline + 16.0
+                baseline + 18.0
             );
         }
         svg.push_str("</g>\n");
@@ -200,7 +214,7 @@ impl Scale {
 }
 
 fn lines(chart: &Chart, scale: &Scale) -> String {
-    let half_life = (chart.steps.len() as f64 / 15.0).max(1.0);
+    let half_life = (chart.steps.len() as f64 / SMOOTHING).max(1.0);
     let mut svg = String::new();
     for series in &chart.series {
         svg.push_str("<g class=\"raw\">");
@@ -386,8 +400,10 @@ mod tests {
     }
 
     #[test]
-    fn smoothing_of_a_constant_is_the_constant_and_skips_gaps() {
+    fn smoothing_keeps_constants_and_lines_and_skips_gaps() {
         assert!(smooth(&[2.0, f64::NAN, 2.0, 2.0], 3.0).iter().all(|value| (value - 2.0).abs() < 1e-12));
         assert!(smooth(&[f64::NAN], 3.0)[0].is_nan());
+        let line: Vec<f64> = (0..201).map(f64::from).collect();
+        assert!((smooth(&line, 4.0)[100] - 100.0).abs() < 1e-9);
     }
 }

@@ -105,6 +105,9 @@ pub(super) fn gather(run: &RunDir) -> Result<Content, RunlogError> {
     })
 }
 
+/// A metric's name and its points by step.
+pub(super) type Named = (String, Vec<(u64, f64)>);
+
 impl Content {
     /// Last step with numbers.
     pub(super) fn last_step(&self) -> u64 {
@@ -112,7 +115,7 @@ impl Content {
     }
 
     /// Every name with its points, documented names first in their order, then the others by name.
-    pub(super) fn series(&self) -> Vec<(String, Vec<(u64, f64)>)> {
+    pub(super) fn series(&self) -> Vec<Named> {
         let mut by_name: BTreeMap<&str, BTreeMap<u64, f64>> = BTreeMap::new();
         for row in self.metrics.iter().chain(&self.timings) {
             for (name, value) in &row.values {

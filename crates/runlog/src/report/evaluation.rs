@@ -105,7 +105,7 @@ fn levels(before: Option<&Value>, after: Option<&Value>) -> String {
     };
     let rows: String = names.iter().map(row).collect();
     format!(
-        "<details><summary>pass@1 by level</summary>\n<div class=\"card\"><table><thead><tr><th>Level</th>\
+        "<details><summary>pass@1 by level</summary>\n<div class=\"card wide-table\"><table><thead><tr><th>Level</th>\
          <th class=\"number\">Before (95% interval)</th><th class=\"number\">After (95% interval)</th></tr></thead>\n\
          <tbody>{rows}</tbody></table></div></details>\n"
     )

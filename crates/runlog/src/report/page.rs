@@ -135,8 +135,8 @@ fn curves(content: &Content, charts: &mut Vec<Value>) -> String {
         );
     }
     format!(
-        "<h2>Curves</h2>\n<p class=\"soft\">Pale: every step. Strong: the mean with a half-life of a fifteenth of the run. \
-         Horizontal: steps. Point at a curve, or focus it and use the arrow keys, for values; click to see the programs of that step below.</p>\n\
+        "<h2>Curves</h2>\n<p class=\"soft\">Pale: every step. Strong: the mean around it, its weights halving every 25th part of the run. \
+         Horizontal: steps. Point at a curve for values, or focus it and use the arrow keys; click to see that step's programs below.</p>\n\
          <div class=\"grid\">\n{first}</div>\n<h2>What the programs did, and where the time went</h2>\n<div class=\"grid wide\">\n{areas}</div>\n{other}"
     )
 }
@@ -213,7 +213,7 @@ fn programs(content: &Content) -> String {
         return "<h2>Programs</h2>\n<p class=\"soft\">No trajectories have been written yet.</p>\n".into();
     }
     let size = if shown == total {
-        format!("All {total} completions of the run.")
+        "All completions of the run.".to_owned()
     } else {
         format!(
             "{shown} of {total} completions: the first and the last step, and a fixed random choice of whole groups \
@@ -306,7 +306,7 @@ fn numbers(content: &Content) -> String {
         return rows;
     }
     format!(
-        "<details><summary>All numbers and what they mean</summary>\n<div class=\"card\"><table><thead><tr><th>Name</th><th class=\"number\">First</th>\
+        "<details><summary>All numbers and what they mean</summary>\n<div class=\"card wide-table\"><table><thead><tr><th>Name</th><th class=\"number\">First</th>\
          <th class=\"number\">Last</th><th class=\"number\">Lowest</th><th class=\"number\">Highest</th><th>Meaning</th></tr></thead>\n<tbody>{rows}</tbody></table></div></details>\n"
     )
 }

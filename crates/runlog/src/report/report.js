@@ -16,7 +16,7 @@
     if (value === null || value === undefined) return "\u2013";
     const size = Math.abs(value);
     if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
-    return String(Number(value.toPrecision(4))).replace("-", "\u2212");
+    return String(Number(value.toPrecision(3))).replace("-", "\u2212");
   };
 
   // ---- Curves
@@ -121,7 +121,7 @@
       button.row = row;
       const mark = make("i", swatch(row.outcome));
       mark.title = row.outcome;
-      button.append(mark, make("span", "what", visible(row.task)), make("span", "when", "step " + row.step + "." + row.sample));
+      button.append(mark, make("span", "what", visible(row.task)), make("span", "when", "step " + row.step + " #" + row.sample));
       const sub = row.error ? row.outcome + " \u00b7 " + row.error.kind : row.outcome;
       button.append(make("span", "sub", visible(sub) + " \u00b7 reward " + number(row.reward)));
       if (row === current) button.setAttribute("aria-current", "true");
