@@ -63,13 +63,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         )?;
     }
     let estimate = |value: f64| json!({ "value": value, "low": value - 0.055, "high": value + 0.055 });
-    run.write_eval("before", &json!({ "pass_at": { "1": estimate(0.337), "8": estimate(0.702) } }))?;
-    run.write_eval("after", &json!({ "pass_at": { "1": estimate(0.521), "8": estimate(0.768) } }))?;
-    let gain = |value: f64, room: f64| json!({ "value": value, "low": value - room, "high": value + room });
-    run.write_eval(
-        "difference",
-        &json!({ "pass_at": { "1": gain(0.184, 0.041), "8": gain(0.066, 0.052) } }),
-    )?;
+    let part =
+        |first: f64, eighth: f64| json!({ "pass_at": { "1": estimate(first), "8": estimate(eighth) } });
+    let gain =
+        |k: u32, value: f64| json!({ "k": k, "value": value, "low": value - 0.041, "high": value + 0.041 });
+    run.write_eval("summary", &json!({
+        "before": { "all": part(0.337, 0.702), "by_level": { "1": part(0.51, 0.93), "2": part(0.16, 0.47) } },
+        "after": { "all": part(0.521, 0.768), "by_level": { "1": part(0.74, 0.95), "2": part(0.3, 0.58) } },
+        "differences": [gain(1, 0.184), gain(8, 0.066)],
+    }))?;
     run.finish(&Finish { steps, wall_s: 1_043.0, reason: "all steps done".into(), ..Finish::default() })?;
     eprint!("{}", summary::curve_text("reward", &rewards, 60, 6));
     println!("{}", report::write(&run)?.display());

@@ -42,7 +42,7 @@ pub(super) struct Content {
     pub timings: Vec<MetricRow>,
     pub before: Option<Value>,
     pub after: Option<Value>,
-    pub difference: Option<Value>,
+    pub differences: Option<Value>,
     pub trajectories: Trajectories,
     pub notes: Vec<String>,
 }
@@ -83,8 +83,11 @@ pub(super) fn gather(run: &RunDir) -> Result<Content, RunlogError> {
         }
         read_json(&path).map_err(|error| or_note("an evaluation is", error)).ok()
     };
-    let (before, after) = (evaluation("before.json"), evaluation("after.json"));
-    let difference = evaluation("difference.json");
+    let summary = evaluation("summary.json");
+    let part = |name: &str| summary.as_ref()?.get(name).filter(|part| !part.is_null()).cloned();
+    let before = part("before").or_else(|| evaluation("before.json"));
+    let after = part("after").or_else(|| evaluation("after.json"));
+    let differences = part("differences");
     let trajectories = read_all(run, &mut notes)?;
     Ok(Content {
         manifest,
@@ -99,7 +102,7 @@ pub(super) fn gather(run: &RunDir) -> Result<Content, RunlogError> {
         timings,
         before,
         after,
-        difference,
+        differences,
         trajectories,
         notes,
     })

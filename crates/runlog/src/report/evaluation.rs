@@ -1,7 +1,9 @@
 //! Before → after: the evaluations' pass rates with their intervals.
 //!
-//! Reads `pass_at: { "1": { value, low, high }, … }` from each file, at its top or under `all`, and the same
-//! under `by_level`; from `eval/difference.json` the paired gain. Whatever else they hold is not shown here.
+//! Read from `eval/summary.json`: `{ before: Summary, after: Summary, differences: [{ k, value, low, high }] }`,
+//! each part optional, where a summary has `pass_at: { "1": { value, low, high }, … }` under `all` (or at its top)
+//! and the same under each of `by_level`. Without that file, `before.json` and `after.json` are taken for the
+//! summaries. Nothing is computed here: pass@k and its interval belong to whoever evaluates.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -20,9 +22,9 @@ struct Estimate {
 }
 
 /// The card at the top; empty if nothing was evaluated.
-pub(super) fn headline(before: Option<&Value>, after: Option<&Value>, difference: Option<&Value>) -> String {
+pub(super) fn headline(before: Option<&Value>, after: Option<&Value>, differences: Option<&Value>) -> String {
     let levels = levels(before, after);
-    let (before, after, difference) = (pass_at(before), pass_at(after), pass_at(difference));
+    let (before, after, paired) = (pass_at(before), pass_at(after), paired(differences));
     let mut attempts: Vec<u64> = before.keys().chain(after.keys()).copied().collect();
     attempts.sort_unstable();
     attempts.dedup();
@@ -31,7 +33,7 @@ pub(super) fn headline(before: Option<&Value>, after: Option<&Value>, difference
     }
     let mut cards = String::new();
     for k in attempts {
-        let _ = writeln!(cards, "<div>{}</div>", card(k, before.get(&k), after.get(&k), difference.get(&k)));
+        let _ = writeln!(cards, "<div>{}</div>", card(k, before.get(&k), after.get(&k), paired.get(&k)));
     }
     let label = "held-out tasks, before and after";
     format!(
@@ -51,7 +53,7 @@ fn card(k: u64, before: Option<&Estimate>, after: Option<&Estimate>, paired: Opt
             let class = if gain >= 0.0 { "up" } else { "down" };
             let interval =
                 paired.map(|paired| format!(" ({} to {})", points(paired.low), points(paired.high)));
-            let gain = format!("{}{} points", points(gain), interval.unwrap_or_default());
+            let gain = format!("{} points{}", points(gain), interval.unwrap_or_default());
             format!(
                 "<span class=\"from\">{}</span><span class=\"arrow\">→</span>{}<span class=\"gain {class}\">{gain}</span>",
                 percent(before.value),
@@ -145,14 +147,21 @@ fn intervals(before: Option<&Estimate>, after: Option<&Estimate>) -> String {
     )
 }
 
+/// The paired gains by k.
+fn paired(differences: Option<&Value>) -> BTreeMap<u64, Estimate> {
+    let entries = differences.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    entries.iter().filter_map(|entry| Some((entry.get("k")?.as_u64()?, estimate(entry)?))).collect()
+}
+
+fn estimate(entry: &Value) -> Option<Estimate> {
+    let number = |name: &str| entry.get(name).and_then(Value::as_f64).filter(|value| value.is_finite());
+    let value = number("value")?;
+    Some(Estimate { value, low: number("low").unwrap_or(value), high: number("high").unwrap_or(value) })
+}
+
 fn pass_at(evaluation: Option<&Value>) -> BTreeMap<u64, Estimate> {
     let find = |value: &Value| value.get("pass_at").or_else(|| value.get("all")?.get("pass_at")).cloned();
     let Some(Value::Object(entries)) = evaluation.and_then(find) else { return BTreeMap::new() };
-    let estimate = |entry: &Value| {
-        let number = |name: &str| entry.get(name).and_then(Value::as_f64).filter(|value| value.is_finite());
-        let value = number("value")?;
-        Some(Estimate { value, low: number("low").unwrap_or(value), high: number("high").unwrap_or(value) })
-    };
     entries.iter().filter_map(|(k, entry)| Some((k.parse().ok()?, estimate(entry)?))).collect()
 }
 
@@ -169,9 +178,9 @@ mod tests {
         for text in ["31.0%", "45.6%", "+14.6 points", "25.0% to 37.0%", "pass@8", "after training"] {
             assert!(page.contains(text), "{text}\n{page}");
         }
-        let difference = json!({ "pass_at": { "1": { "value": 0.146, "low": -0.01, "high": 0.2 } } });
+        let difference = json!([{ "k": 1, "value": 0.146, "low": -0.01, "high": 0.2 }]);
         let page = headline(Some(&before), Some(&after), Some(&difference));
-        assert!(page.contains("+14.6 (−1.0 to +20.0) points"), "{page}");
+        assert!(page.contains("+14.6 points (−1.0 to +20.0)"), "{page}");
     }
 
     #[test]

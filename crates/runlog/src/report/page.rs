@@ -37,7 +37,7 @@ pub(super) fn render(content: &Content) -> String {
     let body = [
         header(content, &title),
         "<main>\n".into(),
-        evaluation::headline(content.before.as_ref(), content.after.as_ref(), content.difference.as_ref()),
+        evaluation::headline(content.before.as_ref(), content.after.as_ref(), content.differences.as_ref()),
         curves,
         tasks(content),
         programs(content),
@@ -98,11 +98,16 @@ fn header(content: &Content, title: &str) -> String {
     let mut notes = content.notes.clone();
     let isolation = &manifest.isolation;
     if !isolation.missing.is_empty() || !(isolation.level.is_empty() || isolation.level == "strict") {
-        let missing = if isolation.missing.is_empty() { "none".into() } else { isolation.missing.join(", ") };
-        notes.insert(
-            0,
-            format!("Programs ran with isolation “{}”. Missing layers: {missing}.", isolation.level),
+        let list = |layers: &[String]| if layers.is_empty() { "none".into() } else { layers.join(", ") };
+        let mut note = format!(
+            "Programs ran with isolation “{}”. Layers in force: {}",
+            isolation.level,
+            list(&isolation.layers)
         );
+        if !isolation.missing.is_empty() {
+            let _ = write!(note, "; missing: {}", list(&isolation.missing));
+        }
+        notes.insert(0, note + ".");
     }
     let notes: String = notes.iter().map(|note| format!("<p class=\"note\">{}</p>\n", html(note))).collect();
     format!(

@@ -152,11 +152,25 @@ fn many_long_programs_stay_a_small_page() {
 }
 
 #[test]
+fn the_summary_of_the_evaluations_is_the_headline() {
+    let (_dir, run) = new_run();
+    let summary = |value: f64| serde_json::json!({ "all": { "pass_at": { "1": { "value": value, "low": value, "high": value } } } });
+    run.write_eval("before", &serde_json::json!({ "tasks": [] })).unwrap();
+    run.write_eval("summary", &serde_json::json!({ "before": summary(0.25), "after": null })).unwrap();
+    assert!(page_of(&run).contains("25.0%<span class=\"gain\">before training"));
+    let differences = serde_json::json!([{ "k": 1, "value": 0.25, "low": 0.125, "high": 0.375 }]);
+    let whole =
+        serde_json::json!({ "before": summary(0.25), "after": summary(0.5), "differences": differences });
+    run.write_eval("summary", &whole).unwrap();
+    assert!(page_of(&run).contains("+25.0 points (+12.5 to +37.5)"));
+}
+
+#[test]
 fn weaker_isolation_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let mut manifest = Manifest::default();
     manifest.isolation.level = "standard".into();
     manifest.isolation.missing.push("landlock".into());
     let run = RunDir::create(dir.path().join("run"), &manifest).unwrap();
-    assert!(page_of(&run).contains("isolation “standard”. Missing layers: landlock."));
+    assert!(page_of(&run).contains("isolation “standard”. Layers in force: none; missing: landlock."));
 }
