@@ -1,0 +1,90 @@
+//! The numbers of a step, from what was sampled and what was trained. Names and meanings: `hone_runlog::metric`.
+
+use hone_runlog::metric;
+
+use crate::rollout::RolloutCost;
+use crate::trajectory::{Group, Trajectory};
+use crate::update::UpdateSums;
+
+/// The fraction of completions in each class of outcome.
+const OUTCOMES: [&str; 7] = [
+    "outcome/compile-error",
+    "outcome/timeout",
+    "outcome/memory-limit",
+    "outcome/output-limit",
+    "outcome/runtime-error",
+    "outcome/wrong-answer",
+    "outcome/passed",
+];
+
+/// What happened in a step.
+pub(crate) struct StepFacts<'a> {
+    /// Everything sampled.
+    pub(crate) groups: &'a [Group],
+    /// Groups without signal.
+    pub(crate) groups_dropped: usize,
+    /// Samplings that were made to fill the batch.
+    pub(crate) sampling_rounds: usize,
+    /// `None` if there was nothing to train on.
+    pub(crate) update: Option<UpdateSums>,
+    /// KL to the base model, where it was measured.
+    pub(crate) reference_divergence: Option<f64>,
+}
+
+/// Numbers that depend on recipe and seed only.
+pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(&'static str, f64)> {
+    let all: Vec<&Trajectory> = facts.groups.iter().flat_map(|group| &group.trajectories).collect();
+    let count = all.len().max(1) as f64;
+    let mean = |value: &dyn Fn(&Trajectory) -> f64| all.iter().map(|one| value(one)).sum::<f64>() / count;
+    let reward = mean(&|one| one.reward);
+    let groups = facts.groups.len();
+    let mut rows = vec![
+        (metric::REWARD_MEAN, reward),
+        ("reward/std", mean(&|one| (one.reward - reward).powi(2)).sqrt()),
+        (metric::PASS_RATE, mean(&|one| f64::from(one.is_passed()))),
+        ("reward/groups_with_signal", fraction(groups - facts.groups_dropped, groups)),
+        (metric::LENGTH_TOKENS, mean(&|one| one.tokens.len() as f64)),
+        ("rollout/truncated_fraction", mean(&|one| f64::from(one.is_truncated()))),
+        ("rollout/tokens", all.iter().map(|one| one.tokens.len()).sum::<usize>() as f64),
+        ("rollout/groups", groups as f64),
+        ("rollout/groups_dropped", facts.groups_dropped as f64),
+        ("rollout/rounds", facts.sampling_rounds as f64),
+    ];
+    if all.iter().any(|one| one.verdict.is_some()) {
+        let outcomes: Vec<String> = all.iter().map(|one| one.outcome()).collect();
+        rows.extend(OUTCOMES.map(|name| {
+            let class = name.strip_prefix(metric::OUTCOME_PREFIX).unwrap_or(name);
+            (name, outcomes.iter().filter(|outcome| *outcome == class).count() as f64 / count)
+        }));
+    }
+    if let Some(sums) = &facts.update {
+        let (tokens, updates) = (sums.tokens.max(1) as f64, sums.updates.max(1) as f64);
+        rows.extend([
+            ("update/loss", sums.loss / updates),
+            (metric::KL, sums.divergence / tokens),
+            (metric::ENTROPY, sums.entropy / tokens),
+            (metric::CLIP_FRACTION, sums.clipped_tokens as f64 / tokens),
+            ("update/ratio_max", sums.ratio_max),
+            (metric::GRADIENT_NORM, sums.gradient_norm / updates),
+            ("update/learning_rate", sums.learning_rate),
+            ("update/tokens", sums.tokens as f64),
+        ]);
+    }
+    rows.extend(facts.reference_divergence.map(|divergence| ("update/reference_kl", divergence)));
+    rows
+}
+
+/// Numbers that depend on the clock.
+pub(crate) fn timings(cost: &RolloutCost, update_s: f64, step_s: f64) -> Vec<(&'static str, f64)> {
+    vec![
+        (metric::ROLLOUT_S, cost.sampling_s),
+        (metric::EXECUTION_S, cost.execution_wait_s),
+        (metric::UPDATE_S, update_s),
+        (metric::STEP_S, step_s),
+        (metric::TOKENS_PER_S, cost.tokens as f64 / cost.sampling_s.max(1e-9)),
+    ]
+}
+
+fn fraction(part: usize, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
+}

@@ -1,0 +1,369 @@
+//! The loop: rollout → execute → reward → advantage → update. It knows no algorithm and no environment.
+//!
+//! A run's state is small: the step, the place in the order of tasks, the parameters and the optimizer's moments.
+//! Sampling is keyed by (seed, step, task, sample) and has no state. So a run that is killed and resumed from its last
+//! checkpoint makes the same numbers as one that never was.
+
+use std::path::Path;
+use std::time::Instant;
+
+use hone_environment::EnvironmentSet;
+use hone_model::Network;
+use hone_train::{AdamW, Checkpoint, CheckpointStore, ConfigError, NamedTensor};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::algorithms::{Algorithm, Credit, Method, Sample};
+use crate::config::TrainerConfig;
+use crate::error::RlError;
+use crate::metrics::{StepFacts, metrics, timings};
+use crate::observer::{Observer, Progress, Stage, StepReport};
+use crate::order::TaskOrder;
+use crate::rollout::{RolloutContext, RolloutCost, TextCodec, rollout};
+use crate::trajectory::Group;
+use crate::update::{TrainGroup, UpdateSums, Updater};
+
+/// Settings that a resumed run may change, since they change no number.
+const FREE_SETTINGS: [&str; 4] =
+    ["time_limit_minutes", "execution_threads", "checkpoint_every", "keep_checkpoints"];
+
+/// Everything a run needs, and where it stands.
+pub struct Trainer<'a> {
+    config: TrainerConfig,
+    algorithm: Algorithm,
+    network: &'a mut dyn Network,
+    environments: &'a dyn EnvironmentSet,
+    codec: TextCodec<'a>,
+    optimizer: AdamW,
+    order: TaskOrder,
+    has_adapter: bool,
+    place: Place,
+}
+
+/// Where a run stands: what a checkpoint holds besides tensors.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+struct Place {
+    /// Steps done.
+    step: u64,
+    /// Tasks drawn.
+    position: u64,
+    /// Optimizer updates done: the policy's version.
+    updates: u64,
+    /// Seconds of the run.
+    elapsed_s: f64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopCause {
+    /// All steps are done.
+    Finished,
+    /// The time limit.
+    TimeLimit,
+    /// The observer asked for it.
+    Stopped,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RunSummary {
+    /// Steps done, also those before a resume.
+    pub steps: u64,
+    /// Why it ended.
+    pub cause: StopCause,
+    /// Seconds of the run, also those before a resume.
+    pub elapsed_s: f64,
+}
+
+impl<'a> Trainer<'a> {
+    /// A run at its beginning. Everything that can be refused is refused here.
+    pub fn new(
+        config: TrainerConfig,
+        algorithm: Algorithm,
+        network: &'a mut dyn Network,
+        environments: &'a dyn EnvironmentSet,
+        codec: TextCodec<'a>,
+    ) -> Result<Trainer<'a>, RlError> {
+        config.validate()?;
+        algorithm.method().validate(config.group_size)?;
+        if environments.is_empty() {
+            return Err(ConfigError::new("tasks", "at least one task", 0).into());
+        }
+        let parameters = network.parameters();
+        if parameters.is_empty() {
+            return Err(
+                ConfigError::new("trainable", "`lora` or `full`", "a network without parameters").into()
+            );
+        }
+        let has_adapter = parameters.iter().all(|parameter| parameter.name.contains("lora_"));
+        if algorithm.method().needs_reference() && !has_adapter {
+            return Err(ConfigError::new("kl_coefficient", "0 where all weights are trained", "more")
+                .with_hint("the reference model is the base under an adapter; train with LoRA")
+                .into());
+        }
+        let optimizer = AdamW::new(config.optimizer.clone(), &parameters)?;
+        let order = TaskOrder::new(config.seed, environments.len());
+        let place = Place::default();
+        Ok(Trainer { config, algorithm, network, environments, codec, optimizer, order, has_adapter, place })
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.place.step
+    }
+
+    /// Makes all remaining steps, up to a limit, with checkpoints where a store is given.
+    pub fn run(
+        &mut self,
+        checkpoints: Option<&CheckpointStore>,
+        observer: &mut dyn Observer,
+    ) -> Result<RunSummary, RlError> {
+        let started = Instant::now();
+        let elapsed_before = self.place.elapsed_s;
+        let mut saved = self.place.step;
+        let cause = loop {
+            if self.place.step >= self.config.steps {
+                break StopCause::Finished;
+            }
+            if self.config.time_limit_minutes.is_some_and(|minutes| self.place.elapsed_s >= 60.0 * minutes) {
+                break StopCause::TimeLimit;
+            }
+            if observer.should_stop() {
+                break StopCause::Stopped;
+            }
+            let mut report = self.step(observer)?;
+            self.place.elapsed_s = elapsed_before + started.elapsed().as_secs_f64();
+            report.elapsed_s = self.place.elapsed_s;
+            let step = report.step;
+            observer.on_step(&report).map_err(|source| RlError::Observer { step, source })?;
+            let every = self.config.checkpoint_every;
+            if let Some(store) = checkpoints
+                && every > 0
+                && step.is_multiple_of(every)
+            {
+                self.save(store)?;
+                saved = step;
+            }
+        };
+        if let Some(store) = checkpoints
+            && saved != self.place.step
+        {
+            self.save(store)?;
+        }
+        Ok(RunSummary { steps: self.place.step, cause, elapsed_s: self.place.elapsed_s })
+    }
+
+    /// One step. An error leaves the run unusable: resume from the last checkpoint.
+    pub fn step(&mut self, observer: &mut dyn Observer) -> Result<StepReport, RlError> {
+        let started = Instant::now();
+        let mut cost = RolloutCost::default();
+        let (mut groups, kept, sampling_rounds) = self.sample(&mut cost, observer)?;
+        let update_started = Instant::now();
+        let mut batch = self.credit(&mut groups, &kept)?;
+        let (update, reference_divergence) = if batch.is_empty() {
+            tracing::warn!(
+                "step {}: no group has anything to learn from, so there is no update\n\
+                 hint: tasks that are solved sometimes teach most; try easier ones, or a larger group_size",
+                self.place.step + 1
+            );
+            (None, None)
+        } else {
+            let (sums, divergence) = self.update(&mut batch, cost.tokens, observer)?;
+            (Some(sums), divergence)
+        };
+        let update_s = update_started.elapsed().as_secs_f64();
+        self.place.updates = self.optimizer.updates();
+        self.place.step += 1;
+        let groups_dropped = groups.len() - kept.len();
+        let facts =
+            StepFacts { groups: &groups, groups_dropped, sampling_rounds, update, reference_divergence };
+        Ok(StepReport {
+            step: self.place.step,
+            steps: self.config.steps,
+            metrics: metrics(&facts),
+            timings: timings(&cost, update_s, started.elapsed().as_secs_f64()),
+            groups,
+            elapsed_s: self.place.elapsed_s + started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// Rollouts until the batch is full of groups with signal, or the rounds are used up. Returns everything that was
+    /// sampled, the indices of the groups that are kept, and the rounds.
+    fn sample(
+        &mut self,
+        cost: &mut RolloutCost,
+        observer: &mut dyn Observer,
+    ) -> Result<(Vec<Group>, Vec<usize>, usize), RlError> {
+        let (mut groups, mut kept, mut rounds) = (Vec::new(), Vec::new(), 0);
+        while kept.len() < self.config.prompts_per_step && rounds < self.algorithm.method().sampling_rounds()
+        {
+            let missing = (self.config.prompts_per_step - kept.len()) as u64;
+            let positions = self.place.position..self.place.position + missing;
+            let draws: Vec<_> = positions.map(|position| self.order.draw(position)).collect();
+            let context = RolloutContext {
+                config: &self.config,
+                environments: self.environments,
+                codec: self.codec,
+                step: self.place.step,
+                policy_version: self.place.updates,
+            };
+            let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
+            let sampled = rollout(self.network, &context, &draws, cost, on_progress)?;
+            for group in sampled {
+                if self.algorithm.method().has_signal(&samples(&group)) {
+                    kept.push(groups.len());
+                }
+                groups.push(group);
+            }
+            self.place.position += missing;
+            rounds += 1;
+        }
+        Ok((groups, kept, rounds))
+    }
+
+    /// Advantages for the kept groups, also noted in their trajectories.
+    fn credit(&self, groups: &mut [Group], kept: &[usize]) -> Result<Vec<TrainGroup>, RlError> {
+        let batch: Vec<Vec<Sample>> = kept.iter().map(|&index| samples(&groups[index])).collect();
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let credits = self.algorithm.method().credit(&batch)?;
+        let mut train_groups = Vec::with_capacity(kept.len());
+        for (&index, credits) in kept.iter().zip(credits) {
+            for (trajectory, Credit { advantages, is_in_loss }) in
+                groups[index].trajectories.iter_mut().zip(&credits)
+            {
+                trajectory.is_trained = *is_in_loss;
+                if *is_in_loss {
+                    trajectory.advantage = advantages.iter().sum::<f64>() / advantages.len().max(1) as f64;
+                }
+            }
+            train_groups.extend(TrainGroup::new(&groups[index], credits));
+        }
+        Ok(train_groups)
+    }
+
+    fn update(
+        &mut self,
+        batch: &mut [TrainGroup],
+        tokens: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<(UpdateSums, Option<f64>), RlError> {
+        let (step, steps) = (self.place.step + 1, self.config.steps);
+        let every = self.config.reference_kl_every;
+        let is_measured = self.has_adapter && every > 0 && step.is_multiple_of(every);
+        let method: &dyn Method = self.algorithm.method();
+        let mut updater = Updater {
+            network: self.network,
+            optimizer: &mut self.optimizer,
+            method,
+            config: &self.config,
+            step: self.place.step,
+        };
+        let divergence = if is_measured { Some(updater.reference_divergence(batch)?) } else { None };
+        let sums = updater.run(batch, &mut |done, total| {
+            observer.on_progress(&Progress { step, steps, stage: Stage::Update, done, total, tokens });
+        })?;
+        Ok((sums, divergence))
+    }
+
+    /// Writes a checkpoint of this moment.
+    pub fn save(&mut self, store: &CheckpointStore) -> Result<(), RlError> {
+        let state = SavedState {
+            place: self.place.clone(),
+            tasks: self.environments.len(),
+            trainer: to_value(&self.config),
+            algorithm: to_value(&self.algorithm),
+        };
+        let parameters = self.network.parameters();
+        let mut tensors: Vec<NamedTensor<'_>> = parameters
+            .iter()
+            .map(|parameter| NamedTensor {
+                name: format!("parameter.{}", parameter.name),
+                shape: parameter.shape.to_vec(),
+                values: parameter.values,
+            })
+            .collect();
+        tensors.extend(self.optimizer.state());
+        store.save(self.place.step, &to_value(&state), &tensors)?;
+        Ok(())
+    }
+
+    /// Takes the state of a checkpoint of the same run.
+    pub fn resume_from(&mut self, checkpoint: &Checkpoint) -> Result<(), RlError> {
+        let refuse =
+            |message: String| RlError::Resume { path: checkpoint.path.display().to_string(), message };
+        let saved: SavedState = serde_json::from_value(checkpoint.state.clone())
+            .map_err(|error| refuse(format!("its state cannot be read: {error}")))?;
+        if saved.tasks != self.environments.len() {
+            let found = self.environments.len();
+            return Err(refuse(format!("it was made with {} tasks, found {found}", saved.tasks)));
+        }
+        for (name, before, now) in [
+            ("trainer", &saved.trainer, to_value(&self.config)),
+            ("algorithm", &saved.algorithm, to_value(&self.algorithm)),
+        ] {
+            if let Some(difference) = difference(name, before, &now) {
+                return Err(refuse(difference));
+            }
+        }
+        let find = |name: &str| checkpoint.tensors.get(name).map(|tensor| &tensor.values[..]);
+        for parameter in self.network.parameters() {
+            let values = find(&format!("parameter.{}", parameter.name))
+                .ok_or_else(|| refuse(format!("parameter {} is missing", parameter.name)))?;
+            if values.len() != parameter.values.len() {
+                let (name, found, expected) = (parameter.name, values.len(), parameter.values.len());
+                return Err(refuse(format!("parameter {name} has {found} values, expected {expected}")));
+            }
+            parameter.values.copy_from_slice(values);
+        }
+        self.network.parameters_changed();
+        self.optimizer.restore(saved.place.updates, find)?;
+        self.place = saved.place;
+        Ok(())
+    }
+
+    /// Reads a checkpoint and takes its state.
+    pub fn resume_from_path(&mut self, path: &Path) -> Result<(), RlError> {
+        self.resume_from(&CheckpointStore::load(path)?)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SavedState {
+    place: Place,
+    tasks: usize,
+    trainer: Value,
+    algorithm: Value,
+}
+
+fn samples(group: &Group) -> Vec<Sample> {
+    let sample = |trajectory: &crate::Trajectory| Sample {
+        reward: trajectory.reward,
+        tokens: trajectory.tokens.len(),
+        is_truncated: trajectory.is_truncated(),
+    };
+    group.trajectories.iter().map(sample).collect()
+}
+
+/// The first setting that differs, in words; free settings may.
+fn difference(path: &str, before: &Value, now: &Value) -> Option<String> {
+    match (before, now) {
+        (Value::Object(before), Value::Object(now)) => before
+            .keys()
+            .chain(now.keys())
+            .filter(|key| !(path == "trainer" && FREE_SETTINGS.contains(&key.as_str())))
+            .find_map(|key| {
+                let missing = Value::Null;
+                let (before, now) = (before.get(key).unwrap_or(&missing), now.get(key).unwrap_or(&missing));
+                difference(&format!("{path}.{key}"), before, now)
+            }),
+        _ if before == now => None,
+        _ => Some(format!("`{path}` was {before}, is now {now}")),
+    }
+}
+
+fn to_value(value: &impl Serialize) -> Value {
+    // Plain structs of numbers, strings and tagged enums always serialise.
+    serde_json::to_value(value).unwrap_or_default()
+}

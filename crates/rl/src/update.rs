@@ -1,0 +1,294 @@
+//! From credited groups to optimizer updates: micro-batches, log-prob check, loss, backward, AdamW.
+//!
+//! A micro-batch is a run of whole prompt groups below a token budget; gradients accumulate in the order of the batch,
+//! and every denominator is that of the whole update, so the split is a matter of memory only.
+
+use hone_model::{Adapter, ForwardOptions, Network, PromptGroup, TokenGradients, TokenValues};
+use hone_train::AdamW;
+
+use crate::algorithms::{Credit, Method, Sequence, SequenceLoss, Totals, k3};
+use crate::config::TrainerConfig;
+use crate::error::RlError;
+use crate::trajectory::Group;
+
+/// A group as training sees it: its sequences that are in the loss.
+pub(crate) struct TrainGroup {
+    task: String,
+    tokens: PromptGroup,
+    /// Index of each sequence in its group.
+    samples: Vec<usize>,
+    /// What the sampler said, `[sequence][t]`.
+    sampled: Vec<Vec<f32>>,
+    /// The same in f64.
+    behaviour: Vec<Vec<f64>>,
+    reference: Option<Vec<Vec<f64>>>,
+    advantages: Vec<Vec<f64>>,
+}
+
+impl TrainGroup {
+    /// The part of a group that is in the loss; `None` if nothing is.
+    pub(crate) fn new(group: &Group, credits: Vec<Credit>) -> Option<TrainGroup> {
+        let mut train = TrainGroup {
+            task: group.task.clone(),
+            tokens: PromptGroup { prompt: group.prompt.clone(), completions: Vec::new() },
+            samples: Vec::new(),
+            sampled: Vec::new(),
+            behaviour: Vec::new(),
+            reference: None,
+            advantages: Vec::new(),
+        };
+        for (trajectory, credit) in group.trajectories.iter().zip(credits) {
+            if !credit.is_in_loss || trajectory.tokens.is_empty() {
+                continue;
+            }
+            train.tokens.completions.push(trajectory.tokens.clone());
+            train.samples.push(trajectory.sample);
+            train.sampled.push(trajectory.logprobs.clone());
+            train.behaviour.push(widen(&trajectory.logprobs));
+            train.advantages.push(credit.advantages);
+        }
+        (!train.samples.is_empty()).then_some(train)
+    }
+
+    fn token_count(&self) -> usize {
+        self.tokens.prompt.len() + self.loss_tokens()
+    }
+
+    fn loss_tokens(&self) -> usize {
+        self.tokens.completions.iter().map(Vec::len).sum()
+    }
+}
+
+/// Sums over all updates of a step.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct UpdateSums {
+    pub(crate) updates: usize,
+    pub(crate) loss: f64,
+    pub(crate) gradient_norm: f64,
+    pub(crate) learning_rate: f64,
+    pub(crate) tokens: usize,
+    pub(crate) clipped_tokens: usize,
+    pub(crate) entropy: f64,
+    /// k3 of KL(π_old ‖ π).
+    pub(crate) divergence: f64,
+    pub(crate) ratio_max: f64,
+}
+
+/// One step's updates.
+pub(crate) struct Updater<'a> {
+    pub(crate) network: &'a mut dyn Network,
+    pub(crate) optimizer: &'a mut AdamW,
+    pub(crate) method: &'a dyn Method,
+    pub(crate) config: &'a TrainerConfig,
+    /// 0-based step.
+    pub(crate) step: u64,
+}
+
+impl Updater<'_> {
+    /// All updates of a step's batch. `on_progress` is told the micro-batches done and in all.
+    pub(crate) fn run(
+        &mut self,
+        batch: &mut [TrainGroup],
+        on_progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<UpdateSums, RlError> {
+        if self.method.needs_reference() {
+            self.add_reference(batch)?;
+        }
+        let parts = self.config.mini_batches.min(batch.len());
+        let bounds = |part: usize| part * batch.len() / parts..(part + 1) * batch.len() / parts;
+        let total: usize =
+            (0..parts).map(|part| self.micro_batches(&batch[bounds(part)]).len()).sum::<usize>()
+                * self.config.epochs_per_batch;
+        let mut sums = UpdateSums::default();
+        let mut done = 0;
+        for _ in 0..self.config.epochs_per_batch {
+            for part in 0..parts {
+                let mini_batch = &batch[bounds(part)];
+                let totals = self.totals(mini_batch);
+                self.network.zero_gradients();
+                for micro_batch in self.micro_batches(mini_batch) {
+                    self.accumulate(micro_batch, &totals, &mut sums)?;
+                    done += 1;
+                    on_progress(done, total);
+                }
+                self.apply(&mut sums)?;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Mean over the batch's tokens of k3 of KL(π ‖ base model); changes nothing.
+    pub(crate) fn reference_divergence(&mut self, batch: &[TrainGroup]) -> Result<f64, RlError> {
+        let (mut sum, mut tokens) = (0.0, 0);
+        for micro_batch in self.micro_batches(batch) {
+            let values = self.forward(micro_batch, Adapter::Off)?;
+            for (group, rows) in micro_batch.iter().zip(&values.logprobs) {
+                for (behaviour, reference) in group.behaviour.iter().zip(rows) {
+                    let pairs = behaviour.iter().zip(reference);
+                    sum += pairs.map(|(logprob, other)| k3(*logprob, f64::from(*other)).value).sum::<f64>();
+                    tokens += behaviour.len();
+                }
+            }
+        }
+        Ok(sum / tokens.max(1) as f64)
+    }
+
+    fn add_reference(&mut self, batch: &mut [TrainGroup]) -> Result<(), RlError> {
+        let lengths: Vec<usize> = self.micro_batches(batch).iter().map(|groups| groups.len()).collect();
+        let mut rest = batch;
+        for length in lengths {
+            let (micro_batch, tail) = rest.split_at_mut(length);
+            let values = self.forward(micro_batch, Adapter::Off)?;
+            for (group, rows) in micro_batch.iter_mut().zip(values.logprobs) {
+                group.reference = Some(rows.iter().map(|row| widen(row)).collect());
+            }
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// Forward, loss and backward of one micro-batch.
+    fn accumulate(
+        &mut self,
+        micro_batch: &[TrainGroup],
+        totals: &Totals,
+        sums: &mut UpdateSums,
+    ) -> Result<(), RlError> {
+        let values = self.forward(micro_batch, Adapter::On)?;
+        let mut gradients = TokenGradients::default();
+        let mut entropy_gradients = Vec::new();
+        for (g, group) in micro_batch.iter().enumerate() {
+            let (logprobs, entropies) = (&values.logprobs[g], &values.entropies[g]);
+            if sums.updates == 0 {
+                self.check_logprobs(group, logprobs)?;
+            }
+            let parts = self.group_loss(group, logprobs, entropies, totals, sums)?;
+            let narrow = |row: &Vec<f64>| row.iter().map(|value| *value as f32).collect::<Vec<f32>>();
+            gradients.logprobs.push(parts.iter().map(|part| narrow(&part.logprobs)).collect());
+            if parts.iter().any(|part| part.entropies.is_some()) {
+                let row = |part: &SequenceLoss| match &part.entropies {
+                    Some(entropies) => narrow(entropies),
+                    None => vec![0.0; part.logprobs.len()],
+                };
+                entropy_gradients.push(parts.iter().map(row).collect());
+            }
+        }
+        if entropy_gradients.len() == micro_batch.len() {
+            gradients.entropies = Some(entropy_gradients);
+        }
+        self.network.backward(&gradients).map_err(|source| self.network_error("in the backward pass", source))
+    }
+
+    fn group_loss(
+        &self,
+        group: &TrainGroup,
+        logprobs: &[Vec<f32>],
+        entropies: &[Vec<f32>],
+        totals: &Totals,
+        sums: &mut UpdateSums,
+    ) -> Result<Vec<SequenceLoss>, RlError> {
+        let logprobs: Vec<Vec<f64>> = logprobs.iter().map(|row| widen(row)).collect();
+        let entropies: Vec<Vec<f64>> = entropies.iter().map(|row| widen(row)).collect();
+        let sequences: Vec<Sequence<'_>> = (0..group.samples.len())
+            .map(|index| Sequence {
+                logprobs: &logprobs[index],
+                entropies: &entropies[index],
+                behaviour: &group.behaviour[index],
+                reference: group.reference.as_ref().map(|rows| &rows[index][..]),
+                advantages: &group.advantages[index],
+            })
+            .collect();
+        let parts = self.method.loss(&sequences, totals);
+        for (part, sequence) in parts.iter().zip(&sequences) {
+            let gradient_sum: f64 = part.logprobs.iter().sum();
+            for (quantity, value) in [("loss", part.value), ("gradient of the loss", gradient_sum)] {
+                if !value.is_finite() {
+                    let (step, update, task) = (self.step + 1, sums.updates + 1, group.task.clone());
+                    return Err(RlError::NonFinite { quantity, value, step, update, task });
+                }
+            }
+            sums.loss += part.value;
+            sums.clipped_tokens += part.clipped_tokens;
+            sums.tokens += sequence.logprobs.len();
+            sums.entropy += sequence.entropies.iter().sum::<f64>();
+            for (logprob, behaviour) in sequence.logprobs.iter().zip(sequence.behaviour) {
+                sums.divergence += k3(*behaviour, *logprob).value;
+                sums.ratio_max = sums.ratio_max.max((logprob - behaviour).exp());
+            }
+        }
+        Ok(parts)
+    }
+
+    /// One optimizer update from the accumulated gradients.
+    fn apply(&mut self, sums: &mut UpdateSums) -> Result<(), RlError> {
+        let report = self.optimizer.update(&mut self.network.parameters(), self.step, self.config.steps)?;
+        self.network.parameters_changed();
+        sums.updates += 1;
+        sums.gradient_norm += report.gradient_norm;
+        sums.learning_rate = report.learning_rate;
+        Ok(())
+    }
+
+    /// Before the first update the policy is the one that sampled: every bit must agree.
+    fn check_logprobs(&self, group: &TrainGroup, logprobs: &[Vec<f32>]) -> Result<(), RlError> {
+        for (index, (sampled, trained)) in group.sampled.iter().zip(logprobs).enumerate() {
+            let differing = sampled.iter().zip(trained).position(|(a, b)| a.to_bits() != b.to_bits());
+            if let Some(token) = differing {
+                return Err(RlError::LogprobMismatch {
+                    step: self.step + 1,
+                    task: group.task.clone(),
+                    sample: group.samples[index],
+                    token,
+                    sampler: sampled[token],
+                    trainer: trained[token],
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn forward(&mut self, micro_batch: &[TrainGroup], adapter: Adapter) -> Result<TokenValues, RlError> {
+        let groups: Vec<PromptGroup> = micro_batch.iter().map(|group| group.tokens.clone()).collect();
+        let options = ForwardOptions {
+            temperature: self.config.sampling.temperature,
+            adapter,
+            keep_activations: adapter == Adapter::On,
+        };
+        self.network
+            .forward(&groups, options)
+            .map_err(|source| self.network_error("in the forward pass", source))
+    }
+
+    /// Cuts groups into runs of at most `micro_batch_tokens`.
+    fn micro_batches<'b>(&self, batch: &'b [TrainGroup]) -> Vec<&'b [TrainGroup]> {
+        let mut parts = Vec::new();
+        let (mut begin, mut tokens) = (0, 0);
+        for (index, group) in batch.iter().enumerate() {
+            if index > begin && tokens + group.token_count() > self.config.micro_batch_tokens {
+                parts.push(&batch[begin..index]);
+                (begin, tokens) = (index, 0);
+            }
+            tokens += group.token_count();
+        }
+        if begin < batch.len() {
+            parts.push(&batch[begin..]);
+        }
+        parts
+    }
+
+    fn totals(&self, mini_batch: &[TrainGroup]) -> Totals {
+        Totals {
+            tokens: mini_batch.iter().map(TrainGroup::loss_tokens).sum(),
+            sequences: mini_batch.iter().map(|group| group.samples.len()).sum(),
+            max_tokens: self.config.sampling.max_new_tokens,
+        }
+    }
+
+    fn network_error(&self, stage: &'static str, source: hone_model::ModelError) -> RlError {
+        RlError::Network { step: self.step + 1, stage, source }
+    }
+}
+
+fn widen(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| f64::from(*value)).collect()
+}

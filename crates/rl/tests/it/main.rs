@@ -1,0 +1,5 @@
+//! The loop on a network small enough to check by hand, and on the real engine.
+
+mod loop_checks;
+mod resume;
+mod tabular;

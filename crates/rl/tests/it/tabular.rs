@@ -1,0 +1,273 @@
+//! A network that is a table: the logits of a token depend on the token before it alone. Not a language model; it lets
+//! the loop be tested without the engine, and can be made to misbehave.
+
+use std::ops::ControlFlow;
+
+use hone_environment::{Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step};
+use hone_model::{
+    Adapter, Completion, FinishReason, ForwardOptions, GenerateRequest, ModelConfig, ModelError, Network,
+    Parameter, PromptGroup, TokenGradients, TokenValues,
+};
+
+/// Letters `a`, `b`, …; token 0 ends a completion.
+pub(crate) struct TabularNetwork {
+    config: ModelConfig,
+    vocabulary: usize,
+    pub(crate) logits: Vec<f32>,
+    gradients: Vec<f32>,
+    kept: Option<(Vec<PromptGroup>, f32)>,
+    /// Added to what `forward` says of a token: a defect.
+    pub(crate) forward_error: f32,
+    name: &'static str,
+}
+
+impl TabularNetwork {
+    pub(crate) fn new(vocabulary: usize) -> TabularNetwork {
+        let config = ModelConfig {
+            hidden_size: 1,
+            intermediate_size: 1,
+            num_hidden_layers: 1,
+            num_attention_heads: 1,
+            num_key_value_heads: 1,
+            head_dim: 1,
+            vocab_size: vocabulary,
+            max_position_embeddings: 1024,
+            rope_theta: 1e4,
+            rms_norm_eps: 1e-5,
+            tie_word_embeddings: true,
+            bos_token_id: None,
+            eos_token_ids: vec![0],
+        };
+        TabularNetwork {
+            config,
+            vocabulary,
+            logits: vec![0.0; vocabulary * vocabulary],
+            gradients: vec![0.0; vocabulary * vocabulary],
+            kept: None,
+            forward_error: 0.0,
+            name: "table",
+        }
+    }
+
+    /// The same, counted as an adapter over a uniform base.
+    pub(crate) fn adapter(vocabulary: usize) -> TabularNetwork {
+        TabularNetwork { name: "lora_table", ..TabularNetwork::new(vocabulary) }
+    }
+
+    /// Log-probs of every token after `previous`.
+    fn distribution(&self, previous: u32, temperature: f32, adapter: Adapter) -> Vec<f32> {
+        let begin = previous as usize * self.vocabulary;
+        let row = &self.logits[begin..begin + self.vocabulary];
+        let scale = if adapter == Adapter::On { 1.0 / temperature } else { 0.0 };
+        let total: f32 = row.iter().map(|logit| (logit * scale).exp()).sum();
+        row.iter().map(|logit| logit * scale - total.ln()).collect()
+    }
+}
+
+fn entropy(distribution: &[f32]) -> f32 {
+    -distribution.iter().map(|logprob| logprob.exp() * logprob).sum::<f32>()
+}
+
+impl Network for TabularNetwork {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn forward(&mut self, batch: &[PromptGroup], options: ForwardOptions) -> Result<TokenValues, ModelError> {
+        let mut values = TokenValues::default();
+        for group in batch {
+            let (mut logprobs, mut entropies) = (Vec::new(), Vec::new());
+            for completion in &group.completions {
+                let mut previous = *group.prompt.last().unwrap();
+                let (mut row, mut entropy_row) = (Vec::new(), Vec::new());
+                for &token in completion {
+                    let distribution = self.distribution(previous, options.temperature, options.adapter);
+                    row.push(distribution[token as usize] + self.forward_error);
+                    entropy_row.push(entropy(&distribution));
+                    previous = token;
+                }
+                logprobs.push(row);
+                entropies.push(entropy_row);
+            }
+            values.logprobs.push(logprobs);
+            values.entropies.push(entropies);
+        }
+        self.kept = options.keep_activations.then(|| (batch.to_vec(), options.temperature));
+        Ok(values)
+    }
+
+    fn backward(&mut self, gradients: &TokenGradients) -> Result<(), ModelError> {
+        let (batch, temperature) = self.kept.take().expect("forward kept its activations");
+        for (g, group) in batch.iter().enumerate() {
+            for (c, completion) in group.completions.iter().enumerate() {
+                let mut previous = *group.prompt.last().unwrap();
+                for (t, &token) in completion.iter().enumerate() {
+                    let distribution = self.distribution(previous, temperature, Adapter::On);
+                    let by_logprob = gradients.logprobs[g][c][t];
+                    let by_entropy = gradients.entropies.as_ref().map_or(0.0, |rows| rows[g][c][t]);
+                    let entropy = entropy(&distribution);
+                    for (other, logprob) in distribution.iter().enumerate() {
+                        let is_token = f32::from(u8::from(other == token as usize));
+                        let p = logprob.exp();
+                        self.gradients[previous as usize * self.vocabulary + other] +=
+                            (by_logprob * (is_token - p) - by_entropy * p * (logprob + entropy))
+                                / temperature;
+                    }
+                    previous = token;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn generate(
+        &mut self,
+        requests: &[GenerateRequest],
+        slots: usize,
+        decode: &dyn Fn(&[u32]) -> String,
+        on_completion: &mut dyn FnMut(Completion) -> ControlFlow<()>,
+    ) -> Result<(), ModelError> {
+        // Last to first where there are many slots: the order of finishing must not matter to the loop.
+        let mut jobs: Vec<(usize, usize)> = (0..requests.len())
+            .flat_map(|request| (0..requests[request].samples).map(move |sample| (request, sample)))
+            .collect();
+        if slots > 1 {
+            jobs.reverse();
+        }
+        for (index, sample) in jobs {
+            let request = &requests[index];
+            let mut state = request.seed.iter().chain([&(sample as u64)]).fold(17u64, |state, part| {
+                (state ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+            });
+            let mut completion = Completion {
+                request: index,
+                sample,
+                tokens: Vec::new(),
+                logprobs: Vec::new(),
+                text: String::new(),
+                finish: FinishReason::Length,
+            };
+            let mut previous = *request.prompt.last().unwrap();
+            while completion.tokens.len() < request.sampling.max_new_tokens {
+                state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                let mut rest = (state >> 40) as f32 / (1u64 << 24) as f32;
+                let distribution = self.distribution(previous, request.sampling.temperature, Adapter::On);
+                let chosen = distribution.iter().position(|logprob| {
+                    rest -= logprob.exp();
+                    rest < 0.0
+                });
+                let token = chosen.unwrap_or(self.vocabulary - 1);
+                completion.tokens.push(token as u32);
+                completion.logprobs.push(distribution[token]);
+                previous = token as u32;
+                if token == 0 {
+                    completion.finish = FinishReason::StopToken;
+                    break;
+                }
+            }
+            completion.text = decode(&completion.tokens);
+            if on_completion(completion).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn parameters(&mut self) -> Vec<Parameter<'_>> {
+        vec![Parameter {
+            name: self.name,
+            shape: [self.vocabulary, self.vocabulary],
+            values: &mut self.logits,
+            gradients: &mut self.gradients,
+            is_decayed: false,
+        }]
+    }
+
+    fn parameters_changed(&mut self) {}
+
+    fn zero_gradients(&mut self) {
+        self.gradients.fill(0.0);
+    }
+
+    fn activation_bytes_per_token(&self) -> usize {
+        4 * self.vocabulary
+    }
+}
+
+/// Task `i`: after the prompt letter `i`, say the letter that follows it in the alphabet. The reward is the fraction
+/// of right letters, in words as long as they may be.
+pub(crate) struct NextLetter {
+    pub(crate) letters: usize,
+    pub(crate) length: usize,
+    /// This task's environment fails.
+    pub(crate) broken: Option<usize>,
+    ids: Vec<String>,
+}
+
+impl NextLetter {
+    pub(crate) fn new(letters: usize, length: usize) -> NextLetter {
+        let ids = (0..letters).map(|letter| format!("next/{letter}")).collect();
+        NextLetter { letters, length, broken: None, ids }
+    }
+}
+
+impl EnvironmentSet for NextLetter {
+    fn len(&self) -> usize {
+        self.letters
+    }
+
+    fn id(&self, index: usize) -> &str {
+        &self.ids[index]
+    }
+
+    fn open(&self, index: usize) -> Box<dyn Environment + '_> {
+        Box::new(Episode { set: self, index })
+    }
+}
+
+struct Episode<'a> {
+    set: &'a NextLetter,
+    index: usize,
+}
+
+impl Environment for Episode<'_> {
+    fn observe(&self) -> Observation {
+        let content = letter(self.index as u32 + 1).to_string();
+        Observation {
+            messages: vec![Message { role: Role::User, content }],
+            answer_prefix: String::new(),
+            stop: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
+        if self.set.broken == Some(self.index) {
+            return Err(EnvironmentError {
+                id: self.set.id(self.index).into(),
+                message: "no sandbox".into(),
+            });
+        }
+        let mut expected = self.index;
+        let right = action.chars().take(self.set.length).filter(|&said| {
+            expected = (expected + 1) % self.set.letters;
+            said == letter(expected as u32 + 1)
+        });
+        Ok(Step { reward: right.count() as f64 / self.set.length as f64, verdict: None, next: None })
+    }
+}
+
+fn letter(token: u32) -> char {
+    char::from_u32('a' as u32 + token - 1).unwrap()
+}
+
+/// Text of tokens, without the end token.
+pub(crate) fn decode(tokens: &[u32]) -> String {
+    tokens.iter().filter(|&&token| token > 0).map(|&token| letter(token)).collect()
+}
+
+/// Tokens of an observation.
+pub(crate) fn render(
+    observation: &Observation,
+) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(observation.messages[0].content.chars().map(|said| said as u32 - 'a' as u32 + 1).collect())
+}
