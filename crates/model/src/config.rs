@@ -49,7 +49,8 @@ impl ModelConfig {
             ("vocab_size", self.vocab_size),
             ("max_position_embeddings", self.max_position_embeddings),
         ];
-        if let Some((name, value)) = sizes.into_iter().find(|(_, value)| !(1..=LARGEST_SIZE).contains(value)) {
+        if let Some((name, value)) = sizes.into_iter().find(|(_, value)| !(1..=LARGEST_SIZE).contains(value))
+        {
             return Err(format!("expected {name} of 1 to {LARGEST_SIZE}, found {value}"));
         }
         let (heads, key_heads) = (self.num_attention_heads, self.num_key_value_heads);
@@ -59,7 +60,10 @@ impl ModelConfig {
             ));
         }
         if !self.head_dim.is_multiple_of(2) {
-            return Err(format!("expected an even head_dim for the rotary embedding, found {}", self.head_dim));
+            return Err(format!(
+                "expected an even head_dim for the rotary embedding, found {}",
+                self.head_dim
+            ));
         }
         let is_positive = |value: f64| value.is_finite() && value > 0.0;
         if !is_positive(self.rope_theta) || !is_positive(self.rms_norm_eps) {
@@ -68,7 +72,9 @@ impl ModelConfig {
         }
         let special = self.bos_token_id.iter().chain(&self.eos_token_ids);
         match special.copied().find(|&id| id as usize >= self.vocab_size) {
-            Some(id) => Err(format!("expected special tokens below vocab_size {}, found {id}", self.vocab_size)),
+            Some(id) => {
+                Err(format!("expected special tokens below vocab_size {}, found {id}", self.vocab_size))
+            }
             None => Ok(()),
         }
     }

@@ -40,7 +40,11 @@ impl ChatTemplate {
     }
 
     /// The text of a conversation of (role, content); `add_generation_prompt` opens the assistant's answer.
-    pub fn render(&self, messages: &[(&str, &str)], add_generation_prompt: bool) -> Result<String, ModelError> {
+    pub fn render(
+        &self,
+        messages: &[(&str, &str)],
+        add_generation_prompt: bool,
+    ) -> Result<String, ModelError> {
         let messages: Vec<Value> =
             messages.iter().map(|&(role, content)| context! { role => role, content => content }).collect();
         let template = self.environment.get_template(NAME).map_err(|e| failed("read", &e))?;
@@ -89,11 +93,19 @@ fn python_json(value: &Value, options: minijinja::value::Kwargs) -> Result<Value
 struct SpacedFormatter;
 
 impl serde_json::ser::Formatter for SpacedFormatter {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_array_value<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         if first { Ok(()) } else { writer.write_all(b", ") }
     }
 
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
+    fn begin_object_key<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> std::io::Result<()> {
         if first { Ok(()) } else { writer.write_all(b", ") }
     }
 
@@ -115,13 +127,25 @@ mod tests {
     fn jinja_as_hugging_face_uses_it() {
         check("{{ bos_token }}{{ messages[0]['content'].strip() }}{{ eos_token }}", "<s>hi</s>");
         // A newline after a block and spaces before it vanish.
-        check("{% for m in messages %}\n  {% if loop.last %}\n{{ m.role }}\n  {% endif %}\n{% endfor %}\n", "assistant\n");
+        check(
+            "{% for m in messages %}\n  {% if loop.last %}\n{{ m.role }}\n  {% endif %}\n{% endfor %}\n",
+            "assistant\n",
+        );
         check("{{ messages[0] | tojson }}", r#"{"role": "user", "content": " hi "}"#);
         check("{{ [1, messages[1]['content']] | tojson }}", r#"[1, "yes"]"#);
-        check("{{ messages[1] | tojson(indent=1) }}", "{\n \"role\": \"assistant\",\n \"content\": \"yes\"\n}");
+        check(
+            "{{ messages[1] | tojson(indent=1) }}",
+            "{\n \"role\": \"assistant\",\n \"content\": \"yes\"\n}",
+        );
         check("{% if strftime_now is defined %}now{% else %}then{% endif %}", "then");
-        check("{%- set ns = namespace(n=0) -%}{%- for m in messages -%}{%- set ns.n = ns.n + 1 -%}{%- endfor -%}{{ ns.n }}", "2");
-        check("{% if add_generation_prompt and messages[1].content.startswith('y') %}{{ '<a>' }}{% endif %}", "<a>");
+        check(
+            "{%- set ns = namespace(n=0) -%}{%- for m in messages -%}{%- set ns.n = ns.n + 1 -%}{%- endfor -%}{{ ns.n }}",
+            "2",
+        );
+        check(
+            "{% if add_generation_prompt and messages[1].content.startswith('y') %}{{ '<a>' }}{% endif %}",
+            "<a>",
+        );
         check("{{ '<b> & \"' }}", "<b> & \"");
     }
 

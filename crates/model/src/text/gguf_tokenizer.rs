@@ -41,8 +41,10 @@ pub(crate) fn from_gguf(file: &GgufFile) -> Result<Tokenizer, ModelError> {
         return Err(file.error(format!("expected {} token types, found {}", tokens.len(), types.len())));
     }
     let merges = file.required("tokenizer.ggml.merges", file.texts("tokenizer.ggml.merges")?)?;
-    let merges: Option<Vec<[&str; 2]>> = merges.iter().map(|m| m.split_once(' ').map(|(a, b)| [a, b])).collect();
-    let merges = merges.ok_or_else(|| file.error("expected merges of two tokens with a space between them"))?;
+    let merges: Option<Vec<[&str; 2]>> =
+        merges.iter().map(|m| m.split_once(' ').map(|(a, b)| [a, b])).collect();
+    let merges =
+        merges.ok_or_else(|| file.error("expected merges of two tokens with a space between them"))?;
     let json = tokenizer_json(&tokens, types, &merges, pre_tokenizer, pre == "llama-bpe");
     Tokenizer::from_json(json.to_string().as_bytes())
         .map_err(|message| file.error(format!("tokenizer in the metadata: {message}")))
@@ -92,7 +94,8 @@ fn byte_level(use_regex: bool) -> Value {
 
 /// How text is cut before merging, as `tokenizer.json` says it.
 fn pre_tokenizer(pre: &str) -> Option<Value> {
-    let sequence = |first: Value, second: Value| json!({ "type": "Sequence", "pretokenizers": [first, second] });
+    let sequence =
+        |first: Value, second: Value| json!({ "type": "Sequence", "pretokenizers": [first, second] });
     match pre {
         "gpt-2" => Some(byte_level(true)),
         "smollm" | "starcoder" => {

@@ -45,9 +45,9 @@ impl Tokenizer {
     /// `allow_special`: yes for a rendered chat template, no for text from outside.
     pub fn encode(&self, text: &str, allow_special: bool) -> Result<Vec<u32>, ModelError> {
         let tokenizer = if allow_special { &self.with_special } else { &self.without_special };
-        let encoding = tokenizer
-            .encode_fast(text, false)
-            .map_err(|e| ModelError::Invalid(format!("failed to tokenize a text of {} bytes: {e}", text.len())))?;
+        let encoding = tokenizer.encode_fast(text, false).map_err(|e| {
+            ModelError::Invalid(format!("failed to tokenize a text of {} bytes: {e}", text.len()))
+        })?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -59,7 +59,9 @@ impl Tokenizer {
                 Ok(text) => text,
                 Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             },
-            None => self.with_special.decode(tokens, false).unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into()),
+            None => {
+                self.with_special.decode(tokens, false).unwrap_or_else(|_| char::REPLACEMENT_CHARACTER.into())
+            }
         }
     }
 
@@ -74,6 +76,12 @@ impl Tokenizer {
             }
         }
         text
+    }
+
+    /// Whether transformers' `tokenizer(text)` would put `bos` in front.
+    pub(crate) fn adds_bos(&self, bos: Option<u32>) -> bool {
+        let empty = self.with_special.encode_fast("", true);
+        bos.is_some() && empty.is_ok_and(|encoding| encoding.get_ids().first().copied() == bos)
     }
 
     /// The id of a token by its name in the vocabulary, such as `<|im_end|>`.
@@ -116,13 +124,19 @@ fn token_bytes(tokenizer: &tokenizers::Tokenizer) -> Result<Vec<Box<[u8]>>, Stri
     let length = vocabulary.values().max().map_or(0, |&id| id as usize + 1);
     // Ids may have holes, but a vocabulary that is mostly holes is a damaged file.
     if length > 4 * vocabulary.len() + 1024 {
-        return Err(format!("expected token ids without gaps, found id {} among {}", length - 1, vocabulary.len()));
+        return Err(format!(
+            "expected token ids without gaps, found id {} among {}",
+            length - 1,
+            vocabulary.len()
+        ));
     }
     let mut bytes = vec![Box::default(); length];
     for (token, id) in vocabulary {
         bytes[id as usize] = match added.get(&id) {
             Some(_) => token.into_bytes(),
-            None => token.chars().map(byte_of_char).collect::<Option<Vec<u8>>>().unwrap_or(token.into_bytes()),
+            None => {
+                token.chars().map(byte_of_char).collect::<Option<Vec<u8>>>().unwrap_or(token.into_bytes())
+            }
         }
         .into_boxed_slice();
     }

@@ -1,20 +1,20 @@
 //! A model as it lies on disk, whatever the format: configuration, weights, tokenizer, chat template, origin.
 //!
-//! Not here: running it (`engine`), fetching it (`fetch`).
+//! Not here: running it (`engine`), fetching it (`fetch`), the formats themselves.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::gguf_read::GgufFile;
-use super::{WeightMap, files, llama_layout};
+use super::{WeightMap, files, huggingface, llama_layout};
 use crate::text::{ChatTemplate, Tokenizer, gguf_tokenizer};
 use crate::{ModelConfig, ModelError};
 
 /// Where a model came from; recorded with every run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// Format and kind of numbers, such as "GGUF Q4_1, dequantised".
+    /// Format and kind of numbers, such as "GGUF, 210 tensors Q4_1 …, dequantised".
     pub description: String,
     /// The file or folder that was opened.
     pub path: PathBuf,
@@ -37,10 +37,44 @@ pub struct Checkpoint {
     pub source: Source,
 }
 
+/// What is written when a model is exported; borrowed, since weights are large.
+#[derive(Debug, Clone, Copy)]
+pub struct Export<'a> {
+    /// Hyper-parameters.
+    pub config: &'a ModelConfig,
+    /// All tensors of `config`, with adapters merged.
+    pub weights: &'a WeightMap,
+    /// Text ↔ tokens.
+    pub tokenizer: &'a Tokenizer,
+    /// How conversations become text.
+    pub chat_template: Option<&'a ChatTemplate>,
+}
+
 impl Checkpoint {
-    /// Opens a GGUF file.
+    /// Opens a Hugging Face folder or a GGUF file.
     pub fn open(path: &Path) -> Result<Checkpoint, ModelError> {
-        open_gguf(path)
+        if !path.is_dir() {
+            return open_gguf(path);
+        }
+        if path.join("config.json").exists() {
+            return huggingface::open(path);
+        }
+        let message = if path.join("adapter_config.json").exists() {
+            "this is an adapter, not a model\nhint: open its base model and load the adapter onto it"
+        } else {
+            "expected a folder with config.json, or the path of a GGUF file"
+        };
+        Err(ModelError::format(path, message))
+    }
+
+    /// The parts to export, unchanged.
+    pub fn export(&self) -> Export<'_> {
+        Export {
+            config: &self.config,
+            weights: &self.weights,
+            tokenizer: &self.tokenizer,
+            chat_template: self.chat_template.as_ref(),
+        }
     }
 }
 

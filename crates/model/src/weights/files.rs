@@ -70,8 +70,7 @@ pub(crate) fn write_atomic(
     let name = path.file_name().ok_or_else(|| ModelError::format(path, "expected the path of a file"))?;
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(failed)?;
-    let temporary =
-        folder.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+    let temporary = folder.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
     let result = write_and_verify(&temporary, write).and_then(|digest| {
         std::fs::rename(&temporary, path).map_err(failed)?;
         // The rename itself must survive a power cut too.

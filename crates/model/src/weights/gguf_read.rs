@@ -75,7 +75,7 @@ impl GgufFile {
         self.tensors.get(name).map(|place| place.shape.as_slice())
     }
 
-    /// Which formats hold the tensors, most frequent first, such as "tensors: 210 Q4_1, 61 F32, 1 Q8_0".
+    /// Which formats hold the tensors, most frequent first, such as "tensors: 210 Q4_1, 61 F32, 1 Q8_0; …".
     pub(crate) fn format_summary(&self) -> String {
         let mut counts: Vec<(usize, &str)> = Vec::new();
         for place in self.tensors.values() {
@@ -87,7 +87,8 @@ impl GgufFile {
         }
         counts.sort_by(|a, b| b.cmp(a));
         let parts: Vec<String> = counts.iter().map(|(count, name)| format!("{count} {name}")).collect();
-        format!("tensors: {}", parts.join(", "))
+        let is_exact = counts.iter().all(|(_, name)| !name.starts_with('Q'));
+        format!("tensors: {}{}", parts.join(", "), if is_exact { "" } else { "; dequantised, not the original weights" })
     }
 
     /// A tensor's values in f32.
@@ -135,7 +136,9 @@ impl GgufFile {
         let Some(array) = self.array(key)? else { return Ok(None) };
         let texts = array.iter().map(|v| if let Value::Text(t) = v { Some(t.as_str()) } else { None });
         let texts: Option<Vec<&str>> = texts.collect();
-        texts.map(Some).ok_or_else(|| self.error(format!("metadata {key}: expected an array of strings only")))
+        texts
+            .map(Some)
+            .ok_or_else(|| self.error(format!("metadata {key}: expected an array of strings only")))
     }
 
     /// The value of a key that must exist.
@@ -293,7 +296,9 @@ impl<'a> Reader<'a> {
                 };
                 let count = self.count(&format!("the length of metadata {key}"), least_bytes)?;
                 if count > LONGEST_ARRAY {
-                    return Err(format!("metadata {key}: expected at most {LONGEST_ARRAY} values, found {count}"));
+                    return Err(format!(
+                        "metadata {key}: expected at most {LONGEST_ARRAY} values, found {count}"
+                    ));
                 }
                 let mut values = Vec::new();
                 for _ in 0..count {
@@ -381,7 +386,10 @@ mod tests {
         assert_eq!(file.value("test.negative"), Some(&Value::Integer(-7)));
         assert_eq!(file.text("test.none").unwrap(), None);
         let error = file.unsigned("test.negative").unwrap_err().to_string();
-        assert!(error.ends_with("metadata test.negative: expected a non-negative integer, found an integer"), "{error}");
+        assert!(
+            error.ends_with("metadata test.negative: expected a non-negative integer, found an integer"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -145,7 +145,8 @@ pub(crate) fn config_from_gguf(file: &GgufFile) -> Result<ModelConfig, ModelErro
     };
     let token = |key: &str| -> Result<Option<u32>, ModelError> {
         let id = file.unsigned(&format!("tokenizer.ggml.{key}_token_id"))?;
-        id.map(|id| u32::try_from(id).map_err(|_| file.error(format!("{key} token {id} is too large")))).transpose()
+        id.map(|id| u32::try_from(id).map_err(|_| file.error(format!("{key} token {id} is too large"))))
+            .transpose()
     };
     let hidden_size = unsigned("embedding_length")?;
     let num_attention_heads = unsigned("attention.head_count")?;
@@ -154,7 +155,8 @@ pub(crate) fn config_from_gguf(file: &GgufFile) -> Result<ModelConfig, ModelErro
         Some(length) => length,
         None => hidden_size / num_attention_heads.max(1),
     };
-    let embedding = file.shape("token_embd.weight").ok_or_else(|| file.error("tensor token_embd.weight is missing"))?;
+    let embedding =
+        file.shape("token_embd.weight").ok_or_else(|| file.error("tensor token_embd.weight is missing"))?;
     let mut eos_token_ids: Vec<u32> = token("eos")?.into_iter().collect();
     eos_token_ids.extend(token("eot")?.filter(|eot| !eos_token_ids.contains(eot)));
     let config = ModelConfig {
@@ -216,7 +218,9 @@ pub(crate) fn weights_from_gguf(file: &GgufFile, config: &ModelConfig) -> Result
         match file.shape(&gguf_name) {
             Some(found) if found == shape => {}
             Some(found) => {
-                return Err(file.error(format!("tensor {gguf_name}: expected shape {shape:?}, found {found:?}")));
+                return Err(
+                    file.error(format!("tensor {gguf_name}: expected shape {shape:?}, found {found:?}"))
+                );
             }
             None => return Err(file.error(format!("tensor {gguf_name} {shape:?} is missing"))),
         }

@@ -88,11 +88,11 @@ impl BlockFormat {
             BlockFormat::F32 => out.extend(blocks.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))),
             BlockFormat::F16 => out.extend(blocks.map(half_at_start)),
             BlockFormat::Bf16 => out.extend(blocks.map(|b| bf16::from_le_bytes([b[0], b[1]]).to_f32())),
-            BlockFormat::Q4_0 => blocks.for_each(|b| nibbles(b, 2, None, 8, half_at_start(b), 0.0, out)),
+            BlockFormat::Q4_0 => blocks.for_each(|b| nibbles(b, 2, None, 8, half_at_start(b), -0.0, out)),
             BlockFormat::Q4_1 => {
                 blocks.for_each(|b| nibbles(b, 4, None, 0, half_at_start(b), half_at_start(&b[2..]), out));
             }
-            BlockFormat::Q5_0 => blocks.for_each(|b| nibbles(b, 6, Some(2), 16, half_at_start(b), 0.0, out)),
+            BlockFormat::Q5_0 => blocks.for_each(|b| nibbles(b, 6, Some(2), 16, half_at_start(b), -0.0, out)),
             BlockFormat::Q5_1 => {
                 blocks.for_each(|b| nibbles(b, 8, Some(4), 0, half_at_start(b), half_at_start(&b[2..]), out));
             }
@@ -112,7 +112,7 @@ fn half_at_start(bytes: &[u8]) -> f32 {
 }
 
 /// A block of 32: low nibbles are values 0..16, high nibbles 16..32; bit i of the word at `fifth_bits` is the fifth bit of
-/// value i. value = scale · (q − offset) + minimum.
+/// value i. value = scale · (q − offset) + minimum; a minimum of −0 changes nothing, not even the sign of a zero.
 fn nibbles(
     block: &[u8],
     start: usize,
@@ -122,9 +122,8 @@ fn nibbles(
     minimum: f32,
     out: &mut Vec<f32>,
 ) {
-    let fifth = fifth_bits.map_or(0, |at| {
-        u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]])
-    });
+    let fifth = fifth_bits
+        .map_or(0, |at| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]));
     let quants = &block[start..start + 16];
     let low = quants.iter().map(|q| q & 15);
     let high = quants.iter().map(|q| q >> 4);

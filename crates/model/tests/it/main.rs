@@ -1,0 +1,4 @@
+//! Integration tests of `hone-model`.
+
+mod checkpoint;
+mod default_model;
