@@ -9,6 +9,7 @@ mod data;
 mod escape;
 mod evaluation;
 mod page;
+mod ticks;
 
 use std::path::PathBuf;
 
