@@ -26,7 +26,7 @@ fn environments(reward: RewardConfig) -> CodeEnvironmentSet {
     tasks.extend(Task::parse(&unshift.to_string(), "humaneval").expect("a task"));
     let sandbox = SandboxConfig { isolation: Isolation::Standard, ..SandboxConfig::default() };
     let sandbox = Arc::new(Sandbox::start(sandbox).expect("the sandbox starts"));
-    let config = CodeEnvironmentConfig { reward, wall_ms: 20_000, ..CodeEnvironmentConfig::default() };
+    let config = CodeEnvironmentConfig { reward, cpu_ms: 800, ..CodeEnvironmentConfig::default() };
     CodeEnvironmentSet::new(tasks, sandbox, config).expect("valid settings")
 }
 
