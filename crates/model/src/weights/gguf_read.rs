@@ -88,7 +88,11 @@ impl GgufFile {
         counts.sort_by(|a, b| b.cmp(a));
         let parts: Vec<String> = counts.iter().map(|(count, name)| format!("{count} {name}")).collect();
         let is_exact = counts.iter().all(|(_, name)| !name.starts_with('Q'));
-        format!("tensors: {}{}", parts.join(", "), if is_exact { "" } else { "; dequantised, not the original weights" })
+        format!(
+            "tensors: {}{}",
+            parts.join(", "),
+            if is_exact { "" } else { "; dequantised, not the original weights" }
+        )
     }
 
     /// A tensor's values in f32.

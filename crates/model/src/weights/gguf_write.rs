@@ -95,7 +95,9 @@ pub fn save_gguf(path: &Path, name: &str, model: &Export<'_>, kind: GgufType) ->
     bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
     files::write_atomic(path, |writer| {
         writer.write_all(&bytes)?;
-        expected.iter().try_for_each(|tensor| write_tensor(writer, tensor, &model.weights[&tensor.name], kind))
+        expected
+            .iter()
+            .try_for_each(|tensor| write_tensor(writer, tensor, &model.weights[&tensor.name], kind))
     })
 }
 
@@ -175,7 +177,13 @@ fn put_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-fn write_metadata(header: &mut Header, name: &str, model: &Export<'_>, tokenizer: &GgufTokenizer, kind: GgufType) {
+fn write_metadata(
+    header: &mut Header,
+    name: &str,
+    model: &Export<'_>,
+    tokenizer: &GgufTokenizer,
+    kind: GgufType,
+) {
     let config = model.config;
     header.text("general.architecture", "llama");
     header.text("general.type", "model");

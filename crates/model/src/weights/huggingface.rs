@@ -52,7 +52,8 @@ pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), ModelError> {
 
 pub(crate) fn read_json(path: &Path) -> Result<Map<String, Value>, ModelError> {
     let text = std::fs::read(path).map_err(|e| ModelError::io(path, e))?;
-    serde_json::from_slice(&text).map_err(|e| ModelError::format(path, format!("expected a JSON object: {e}")))
+    serde_json::from_slice(&text)
+        .map_err(|e| ModelError::format(path, format!("expected a JSON object: {e}")))
 }
 
 /// One or several end tokens, as transformers writes them.
@@ -155,7 +156,8 @@ impl ConfigReader {
             Some(value) if accepted.contains(value) => Ok(()),
             Some(value) => {
                 let accepted: Vec<String> = accepted.iter().map(Value::to_string).collect();
-                let expected = if accepted.is_empty() { "nothing".to_string() } else { accepted.join(" or ") };
+                let expected =
+                    if accepted.is_empty() { "nothing".to_string() } else { accepted.join(" or ") };
                 let path = self.path.display();
                 Err(ModelError::Unsupported(format!("{path}: {key}: expected {expected}, found {value}")))
             }
@@ -184,7 +186,10 @@ fn read_config(folder: &Path) -> Result<ModelConfig, ModelError> {
     reader.only("partial_rotary_factor", &[json!(1.0), json!(1)])?;
     // Since transformers 5 the rotary embedding's settings live in one object.
     let rope = reader.values.get("rope_parameters").cloned().unwrap_or(Value::Null);
-    for (key, scaling) in [("rope_scaling", reader.values.get("rope_scaling").cloned()), ("rope_parameters", Some(rope.clone()))] {
+    for (key, scaling) in [
+        ("rope_scaling", reader.values.get("rope_scaling").cloned()),
+        ("rope_parameters", Some(rope.clone())),
+    ] {
         let kind = scaling.as_ref().and_then(|s| s.get("rope_type").or_else(|| s.get("type")));
         if let Some(kind) = kind.filter(|kind| **kind != json!("default")) {
             return Err(ModelError::Unsupported(format!(
@@ -261,7 +266,10 @@ fn read_weights(folder: &Path, config: &ModelConfig) -> Result<(WeightMap, Vec<S
         shards(folder, &index)?
     } else {
         let hint = "hint: weights in PyTorch's own format (.bin) are not read; convert them with transformers' save_pretrained";
-        return Err(ModelError::format(folder, format!("expected model.safetensors or its index, found neither\n{hint}")));
+        return Err(ModelError::format(
+            folder,
+            format!("expected model.safetensors or its index, found neither\n{hint}"),
+        ));
     };
     // A tied head may be stored a second time, and old files hold constants of the rotary embedding.
     let wanted = |name: &str| {
@@ -289,8 +297,15 @@ fn shards(folder: &Path, index: &Path) -> Result<Vec<PathBuf>, ModelError> {
     let mut names = std::collections::BTreeSet::new();
     for file in files {
         match file.as_str() {
-            Some(name) if Path::new(name).file_name().is_some_and(|plain| plain == name) => names.insert(name),
-            _ => return Err(ModelError::format(index, format!("expected file names in weight_map, found {file}"))),
+            Some(name) if Path::new(name).file_name().is_some_and(|plain| plain == name) => {
+                names.insert(name)
+            }
+            _ => {
+                return Err(ModelError::format(
+                    index,
+                    format!("expected file names in weight_map, found {file}"),
+                ));
+            }
         };
     }
     if names.is_empty() {

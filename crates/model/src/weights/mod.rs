@@ -16,7 +16,7 @@ mod safetensors;
 use std::collections::BTreeMap;
 
 pub use checkpoint::{Checkpoint, Export, Source};
-pub use fetch::{DEFAULT_MODEL, FetchOptions, FetchProgress, FetchSource, cache_folder, fetch};
+pub use fetch::{DEFAULT_MODEL, FetchOptions, FetchProgress, FetchSource, cache_folder, cached, fetch};
 pub use gguf_write::{GgufType, save_gguf};
 pub use huggingface::save_huggingface;
 pub use peft::{PeftAdapter, load_peft, save_peft};

@@ -62,9 +62,14 @@ pub fn load_peft(folder: &Path) -> Result<PeftAdapter, ModelError> {
     let value = |key: &str| config.get(key).unwrap_or(&Value::Null);
     if value("peft_type") != "LORA" {
         let found = value("peft_type");
-        return Err(ModelError::Unsupported(format!("{}: expected peft_type LORA, found {found}", path.display())));
+        return Err(ModelError::Unsupported(format!(
+            "{}: expected peft_type LORA, found {found}",
+            path.display()
+        )));
     }
-    for key in ["use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern"] {
+    for key in
+        ["use_dora", "use_rslora", "fan_in_fan_out", "modules_to_save", "rank_pattern", "alpha_pattern"]
+    {
         let is_off = match value(key) {
             Value::Null | Value::Bool(false) => true,
             Value::Object(map) => map.is_empty(),
@@ -73,15 +78,23 @@ pub fn load_peft(folder: &Path) -> Result<PeftAdapter, ModelError> {
         };
         if !is_off {
             let found = value(key);
-            return Err(ModelError::Unsupported(format!("{}: {key}: expected it unset, found {found}", path.display())));
+            return Err(ModelError::Unsupported(format!(
+                "{}: {key}: expected it unset, found {found}",
+                path.display()
+            )));
         }
     }
     if !matches!(value("bias"), Value::Null) && value("bias") != "none" {
         let found = value("bias");
-        return Err(ModelError::Unsupported(format!("{}: bias: expected \"none\", found {found}", path.display())));
+        return Err(ModelError::Unsupported(format!(
+            "{}: bias: expected \"none\", found {found}",
+            path.display()
+        )));
     }
     let number = |key: &str| {
-        value(key).as_f64().ok_or_else(|| ModelError::format(&path, format!("{key}: expected a number, found {}", value(key))))
+        value(key).as_f64().ok_or_else(|| {
+            ModelError::format(&path, format!("{key}: expected a number, found {}", value(key)))
+        })
     };
     let file = folder.join("adapter_model.safetensors");
     let mut tensors = WeightMap::new();
@@ -109,9 +122,12 @@ impl PeftAdapter {
             let target = format!("{}.weight", base.strip_prefix(PREFIX).unwrap_or(base));
             let (rank, width) = (a.shape[0], a.shape[1]);
             let shape = vec![b.shape[0], width];
-            let weight = weights.get_mut(&target).filter(|weight| weight.shape == shape).ok_or_else(|| {
-                ModelError::Invalid(format!("failed to merge the adapter: the model has no {target} of shape {shape:?}"))
-            })?;
+            let weight =
+                weights.get_mut(&target).filter(|weight| weight.shape == shape).ok_or_else(|| {
+                    ModelError::Invalid(format!(
+                        "failed to merge the adapter: the model has no {target} of shape {shape:?}"
+                    ))
+                })?;
             let mut row_update = vec![0.0; width];
             for (row, factors) in weight.values.chunks_exact_mut(width).zip(b.values.chunks_exact(rank)) {
                 row_update.fill(0.0);
@@ -128,7 +144,10 @@ impl PeftAdapter {
     fn check(&self) -> Result<(), String> {
         let rank = self.lora.rank;
         if rank == 0 || self.tensors.is_empty() {
-            return Err(format!("expected an adapter of rank 1 or more, found rank {rank} and {} tensors", self.tensors.len()));
+            return Err(format!(
+                "expected an adapter of rank 1 or more, found rank {rank} and {} tensors",
+                self.tensors.len()
+            ));
         }
         for (name, Tensor { shape, values }) in &self.tensors {
             let (module, rank_axis, partner) = if let Some(module) = name.strip_suffix(".lora_A.weight") {
@@ -136,13 +155,19 @@ impl PeftAdapter {
             } else if let Some(module) = name.strip_suffix(".lora_B.weight") {
                 (module, 1, "lora_A")
             } else {
-                return Err(format!("tensor {name}: expected a name that ends in lora_A.weight or lora_B.weight"));
+                return Err(format!(
+                    "tensor {name}: expected a name that ends in lora_A.weight or lora_B.weight"
+                ));
             };
             if !is_target_name(module) {
-                return Err(format!("tensor {name}: expected {PREFIX}model.layers.N.self_attn.q_proj.lora_A.weight and the like"));
+                return Err(format!(
+                    "tensor {name}: expected {PREFIX}model.layers.N.self_attn.q_proj.lora_A.weight and the like"
+                ));
             }
             if shape.len() != 2 || shape[rank_axis] != rank || values.len() != shape[0] * shape[1] {
-                return Err(format!("tensor {name}: expected dimension {rank_axis} to be the rank {rank}, found shape {shape:?}"));
+                return Err(format!(
+                    "tensor {name}: expected dimension {rank_axis} to be the rank {rank}, found shape {shape:?}"
+                ));
             }
             if !self.tensors.contains_key(&format!("{module}.{partner}.weight")) {
                 return Err(format!("tensor {name}: its partner {partner} is missing"));
@@ -156,7 +181,9 @@ impl PeftAdapter {
 }
 
 fn is_target_name(module: &str) -> bool {
-    let Some(rest) = module.strip_prefix(PREFIX).and_then(|m| m.strip_prefix("model.layers.")) else { return false };
+    let Some(rest) = module.strip_prefix(PREFIX).and_then(|m| m.strip_prefix("model.layers.")) else {
+        return false;
+    };
     match rest.split('.').collect::<Vec<_>>().as_slice() {
         [layer, "self_attn", projection] => layer.parse::<usize>().is_ok() && ATTENTION.contains(projection),
         [layer, "mlp", projection] => layer.parse::<usize>().is_ok() && FEED_FORWARD.contains(projection),
@@ -169,7 +196,8 @@ mod tests {
     use super::*;
 
     fn adapter() -> PeftAdapter {
-        let tensor = |shape: [usize; 2], values: &[f32]| Tensor { shape: shape.to_vec(), values: values.to_vec() };
+        let tensor =
+            |shape: [usize; 2], values: &[f32]| Tensor { shape: shape.to_vec(), values: values.to_vec() };
         let name = |part: &str| format!("base_model.model.model.layers.3.mlp.up_proj.{part}.weight");
         PeftAdapter {
             lora: LoraConfig { rank: 2, alpha: 4.0, targets: vec!["up_proj".to_string()] },
@@ -191,7 +219,8 @@ mod tests {
     #[test]
     fn merging_adds_scaled_products() {
         let name = "model.layers.3.mlp.up_proj.weight".to_string();
-        let mut weights = WeightMap::from([(name.clone(), Tensor { shape: vec![1, 3], values: vec![10., 20., 30.] })]);
+        let mut weights =
+            WeightMap::from([(name.clone(), Tensor { shape: vec![1, 3], values: vec![10., 20., 30.] })]);
         adapter().merge_into(&mut weights).unwrap();
         // B·A = 0.5·[1, 0, 2] − [0, 1, 0]; times 4/2.
         assert_eq!(weights[&name].values, [11., 18., 32.]);

@@ -57,7 +57,8 @@ pub(crate) fn read(
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<String>, ModelError> {
     let map = files::map(path)?;
-    let damaged = |e| ModelError::format(path, format!("expected a safetensors file: {e}\nhint: fetch it again"));
+    let damaged =
+        |e| ModelError::format(path, format!("expected a safetensors file: {e}\nhint: fetch it again"));
     let tensors = SafeTensors::deserialize(&map).map_err(damaged)?;
     let mut dtypes = Vec::new();
     for (name, view) in tensors.iter().filter(|(name, _)| wanted(name)) {
@@ -152,7 +153,8 @@ mod tests {
 
     fn weights() -> WeightMap {
         // All exact in half precision and bfloat16.
-        let tensor = |shape: &[usize], values: &[f32]| Tensor { shape: shape.to_vec(), values: values.to_vec() };
+        let tensor =
+            |shape: &[usize], values: &[f32]| Tensor { shape: shape.to_vec(), values: values.to_vec() };
         WeightMap::from([
             ("b".to_string(), tensor(&[3], &[0.5, -2.0, 0.0])),
             ("a".to_string(), tensor(&[2, 1], &[1.0, -0.25])),
@@ -162,7 +164,9 @@ mod tests {
     #[test]
     fn every_storage_type_reads_back() {
         let folder = tempfile::tempdir().unwrap();
-        for (storage, dtype) in [(StorageType::F32, "F32"), (StorageType::F16, "F16"), (StorageType::Bf16, "BF16")] {
+        for (storage, dtype) in
+            [(StorageType::F32, "F32"), (StorageType::F16, "F16"), (StorageType::Bf16, "BF16")]
+        {
             let path = folder.path().join("x.safetensors");
             write(&path, &weights(), storage).unwrap();
             let mut back = WeightMap::new();
