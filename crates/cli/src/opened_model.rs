@@ -273,5 +273,5 @@ pub(crate) fn locate(name: &str, terminal: &Terminal) -> Result<PathBuf> {
 
 /// Whether a model can be opened without fetching it.
 pub(crate) fn is_at_hand(name: &str) -> bool {
-    Path::new(name).exists()
+    cached(name, &FetchOptions::default()).is_ok_and(|path| path.is_some())
 }

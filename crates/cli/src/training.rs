@@ -14,7 +14,7 @@ use hone_model::Network;
 use hone_model::engine::Decoder;
 use hone_rl::{RunSummary, StopCause, TextCodec, Trainer};
 use hone_runlog::{Finish, IsolationRecord, Manifest, ModelSource, RunDir, report};
-use hone_sandbox::{Limits, Sandbox, SandboxConfig};
+use hone_sandbox::{Limits, Sandbox, SandboxConfig, probe};
 use hone_train::CheckpointStore;
 use serde::Serialize;
 
@@ -46,20 +46,27 @@ pub(crate) struct TrainingResult {
     steps: u64,
     reason: &'static str,
     wall_seconds: f64,
-    before: Option<Summary>,
-    after: Option<Summary>,
-    differences: Vec<Difference>,
+    evaluation: Comparison,
     report: PathBuf,
     #[serde(skip)]
     table: Option<String>,
+}
+
+/// Both evaluations in few numbers; also what the report shows (`eval/summary.json`).
+#[derive(Debug, Serialize)]
+struct Comparison {
+    before: Option<Summary>,
+    after: Option<Summary>,
+    differences: Vec<Difference>,
 }
 
 /// Paired difference of pass@k, after minus before.
 #[derive(Debug, Serialize)]
 struct Difference {
     k: usize,
-    #[serde(flatten)]
-    interval: Interval,
+    value: f64,
+    low: f64,
+    high: f64,
 }
 
 impl<'a> Training<'a> {
@@ -114,6 +121,7 @@ impl<'a> Training<'a> {
         let step = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
         run.truncate_after(step)?;
         let before = if step == 0 { self.evaluation(run, "before")? } else { stored(run, "before")? };
+        compare(run, before.as_ref(), None)?;
         let summary = self.train(run, &store, checkpoint)?;
         if summary.cause == StopCause::Stopped {
             report::write(run)?;
@@ -125,6 +133,7 @@ impl<'a> Training<'a> {
             return Err(Interrupted(message).into());
         }
         let after = self.evaluation(run, "after")?;
+        let evaluation = compare(run, before.as_ref(), after.as_ref())?;
         let reason = if summary.cause == StopCause::TimeLimit { "time limit" } else { "all steps done" };
         run.finish(&Finish {
             steps: summary.steps,
@@ -132,8 +141,19 @@ impl<'a> Training<'a> {
             reason: reason.into(),
             ..Finish::default()
         })?;
-        let report = report::write(run).context("failed to write the report")?;
-        result(run, summary, reason, before, after, report)
+        let table = match (&before, &after) {
+            (Some(before), Some(after)) => Some(comparison_table(before, after, KS)?),
+            _ => None,
+        };
+        Ok(TrainingResult {
+            run: run.path().to_path_buf(),
+            steps: summary.steps,
+            reason,
+            wall_seconds: summary.elapsed_s,
+            evaluation,
+            report: report::write(run).context("failed to write the report")?,
+            table,
+        })
     }
 
     fn train(
@@ -201,7 +221,7 @@ impl TrainingResult {
             return terminal.json(self);
         }
         if let Some(table) = &self.table {
-            let tasks = self.after.as_ref().map_or(0, |after| after.all.tasks);
+            let tasks = self.evaluation.after.as_ref().map_or(0, |after| after.all.tasks);
             terminal
                 .result(&format!("\n{}", terminal.bold(&format!("held-out tasks ({tasks}), 95% intervals"))));
             terminal.result(table.trim_end());
@@ -210,7 +230,9 @@ impl TrainingResult {
         terminal.result(&format!("\nrun     {run} ({} steps, {})", self.steps, self.reason));
         terminal.result(&format!("report  {}", self.report.display()));
         let next = match &recipe.tasks.heldout {
-            Some(heldout) if self.after.is_none() => format!("hone eval {run} {}", heldout.display()),
+            Some(heldout) if self.evaluation.after.is_none() => {
+                format!("hone eval {run} {}", heldout.display())
+            }
             _ => format!("hone generate {run} \"Write a Python function that adds two numbers.\""),
         };
         terminal.result(&format!("next    {next}"));
@@ -219,32 +241,21 @@ impl TrainingResult {
     }
 }
 
-fn result(
-    run: &RunDir,
-    summary: RunSummary,
-    reason: &'static str,
-    before: Option<Evaluation>,
-    after: Option<Evaluation>,
-    report: PathBuf,
-) -> Result<TrainingResult> {
-    let (mut table, mut differences) = (None, Vec::new());
-    if let (Some(before), Some(after)) = (&before, &after) {
-        table = Some(comparison_table(before, after, KS)?);
+/// Puts both evaluations side by side, also into the run directory.
+fn compare(run: &RunDir, before: Option<&Evaluation>, after: Option<&Evaluation>) -> Result<Comparison> {
+    let mut differences = Vec::new();
+    if let (Some(before), Some(after)) = (before, after) {
         for &k in KS.iter().filter(|&&k| k <= before.config.samples.min(after.config.samples)) {
-            differences.push(Difference { k, interval: paired_difference(before, after, k)? });
+            let Interval { value, low, high } = paired_difference(before, after, k)?;
+            differences.push(Difference { k, value, low, high });
         }
     }
-    Ok(TrainingResult {
-        run: run.path().to_path_buf(),
-        steps: summary.steps,
-        reason,
-        wall_seconds: summary.elapsed_s,
-        before: before.map(|evaluation| evaluation.summary(KS)),
-        after: after.map(|evaluation| evaluation.summary(KS)),
-        differences,
-        report,
-        table,
-    })
+    let summary = |evaluation: &Evaluation| evaluation.summary(KS);
+    let comparison = Comparison { before: before.map(summary), after: after.map(summary), differences };
+    if before.is_some() || after.is_some() {
+        run.write_eval("summary", &comparison)?;
+    }
+    Ok(comparison)
 }
 
 /// An evaluation that the run already has.
@@ -262,7 +273,11 @@ fn isolation_record(recipe: &Recipe, sandbox: &Sandbox) -> Result<IsolationRecor
     let level = serde_json::to_value(recipe.sandbox.isolation)?;
     Ok(IsolationRecord {
         level: level.as_str().unwrap_or_default().to_string(),
+        missing: probe()
+            .into_iter()
+            .filter(|layer| layer.is_required && !outcome.isolation.contains(&layer.layer))
+            .map(|layer| layer.layer)
+            .collect(),
         layers: outcome.isolation,
-        missing: Vec::new(),
     })
 }

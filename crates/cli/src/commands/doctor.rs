@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
+use hone_model::engine::Isa;
+use hone_model::weights::{DEFAULT_MODEL, FetchOptions, cache_folder, cached};
 use hone_runlog::Machine;
 use hone_sandbox::{Isolation, Limits, Sandbox, SandboxConfig};
 use serde::Serialize;
@@ -65,6 +67,7 @@ pub(crate) fn run(_arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     findings.extend(isolation());
     findings.extend(toolchains());
 
+    findings.extend(model());
     let can_run = findings.iter().all(|finding| finding.state != State::Missing);
     let diagnosis = Diagnosis { can_run, version: env!("CARGO_PKG_VERSION").to_string(), findings };
     if terminal.is_json {
@@ -102,12 +105,8 @@ fn finding(name: &str, state: State, found: impl Into<String>, hint: impl Into<S
 
 fn processor() -> Finding {
     let machine = Machine::detect();
-    let has = |feature: &str| machine.features.iter().any(|found| found == feature);
-    let (kernels, state) = match () {
-        () if has("avx512f") => ("AVX-512", State::Good),
-        () if has("avx2") && has("fma") => ("AVX2", State::Good),
-        () => ("portable", State::Note),
-    };
+    let kernels = Isa::detect().name();
+    let state = if kernels == "portable" { State::Note } else { State::Good };
     let found = format!("{}, {} cores, {kernels} kernels", machine.cpu, machine.cores);
     finding("processor", state, found, "without AVX2 training is several times slower")
 }
@@ -142,6 +141,26 @@ fn disk(path: &Path, name: &str) -> Finding {
             finding(name, State::Note, format!("unknown: {error}"), "check the free space yourself")
         }
     }
+}
+
+/// The cache of models, and whether the default one is in it.
+fn model() -> Vec<Finding> {
+    let name = "model cache";
+    let folder = match cache_folder() {
+        Ok(folder) => folder,
+        Err(error) => {
+            let (message, hint) = split_hint(&error.to_string());
+            return vec![finding(name, State::Missing, message, hint)];
+        }
+    };
+    let is_here = cached(DEFAULT_MODEL, &FetchOptions::default()).is_ok_and(|path| path.is_some());
+    let (state, found) = match is_here {
+        true => (State::Good, format!("{}, holds {DEFAULT_MODEL}", folder.display())),
+        false => (State::Note, format!("{}, does not hold {DEFAULT_MODEL} yet", folder.display())),
+    };
+    let existing = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
+    let cache = finding(name, state, found, "it is fetched on first use (94 MB), or now: hone model fetch");
+    vec![cache, disk(existing, "disk for models")]
 }
 
 fn isolation() -> Vec<Finding> {

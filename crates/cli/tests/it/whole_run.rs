@@ -54,7 +54,10 @@ fn train_eval_generate_export_report() {
     let run = folder.path().join("run");
     let Some(call) = train(&recipe, &run, &[]) else { return };
     let result = call.json();
-    assert_eq!((result["steps"].as_u64(), result["differences"][0]["k"].as_u64()), (Some(3), Some(1)));
+    assert_eq!(
+        (result["steps"].as_u64(), result["evaluation"]["differences"][0]["k"].as_u64()),
+        (Some(3), Some(1))
+    );
     assert!(call.stderr.contains("training 3/3  reward"), "{}", call.stderr);
     for file in [
         "manifest.json",
