@@ -99,7 +99,7 @@ impl Progress {
             bar.finish_and_clear();
         }
         if !self.is_quiet {
-            eprintln!("{} done in {}  {facts}", self.stage, duration(self.started.elapsed()));
+            eprintln!("{} took {}  {facts}", self.stage, duration(self.started.elapsed()));
         }
     }
 

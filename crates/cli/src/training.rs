@@ -180,12 +180,14 @@ impl<'a> Training<'a> {
             &self.interrupt,
             self.terminal,
         )?;
-        let summary = trainer.run(Some(store), &mut observer).with_context(|| {
-            let run = run.path().display();
-            format!("failed to train (hint: `hone resume {run}` continues from the last checkpoint)")
-        })?;
+        let summary = trainer.run(Some(store), &mut observer);
         observer.finish();
-        Ok(summary)
+        if summary.is_err() {
+            let run = run.path().display();
+            self.terminal
+                .note(&format!("the run stopped; `hone resume {run}` continues from its last checkpoint"));
+        }
+        summary.context("failed to train")
     }
 
     /// Evaluates on the held-out tasks, unless there are none or it was done before the run was interrupted.
@@ -206,7 +208,7 @@ impl<'a> Training<'a> {
             self.terminal,
         )
         .map_err(|error| match error.is::<Interrupted>() {
-            true => error.context(format!("hint: hone resume {}", run.path().display())),
+            true => Interrupted(format!("{error}\nhint: hone resume {}", run.path().display())).into(),
             false => error,
         })?;
         run.write_eval(name, &evaluation)?;
