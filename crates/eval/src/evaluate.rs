@@ -21,7 +21,8 @@ use crate::{Evaluation, SampleEvaluation, TaskEvaluation, Timing};
 pub struct EvalConfig {
     /// Completions of each task; pass@k needs k at least.
     pub samples: usize,
-    /// How tokens are drawn.
+    /// How tokens are drawn; what is not given is as in `EvalConfig::default`.
+    #[serde(deserialize_with = "sampling")]
     pub sampling: SamplingParams,
     /// Seed of the sampling.
     pub seed: u64,
@@ -33,9 +34,33 @@ pub struct EvalConfig {
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        let sampling = SamplingParams { temperature: 0.8, top_p: 0.95, ..SamplingParams::default() };
-        EvalConfig { samples: 8, sampling, seed: 0, slots: 32, workers: 2 }
+        EvalConfig { samples: 8, sampling: default_sampling(), seed: 0, slots: 32, workers: 2 }
     }
+}
+
+/// Temperature 0.8 and nucleus 0.95, as Chen et al. (arXiv 2107.03374) sample for larger k.
+fn default_sampling() -> SamplingParams {
+    SamplingParams { temperature: 0.8, top_p: 0.95, ..SamplingParams::default() }
+}
+
+/// Fills what is missing from the defaults of an evaluation, not from those of plain sampling.
+fn sampling<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<SamplingParams, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Given {
+        temperature: Option<f32>,
+        top_k: Option<usize>,
+        top_p: Option<f32>,
+        max_new_tokens: Option<usize>,
+    }
+    let given = Given::deserialize(deserializer)?;
+    let default = default_sampling();
+    Ok(SamplingParams {
+        temperature: given.temperature.unwrap_or(default.temperature),
+        top_k: given.top_k.unwrap_or(default.top_k),
+        top_p: given.top_p.unwrap_or(default.top_p),
+        max_new_tokens: given.max_new_tokens.unwrap_or(default.max_new_tokens),
+    })
 }
 
 impl EvalConfig {

@@ -102,5 +102,10 @@ fn senseless_settings_are_refused() {
     check(EvalConfig { sampling: sampling(0.0, 1.0), ..config() }, "samples: expected 1 with temperature 0");
     let greedy = EvalConfig { samples: 1, sampling: sampling(0.0, 1.0), ..config() };
     assert!(run(&mut Scripted::new(), &Words(vec!["tree"]), &greedy).is_ok());
-    assert!(serde_json::from_str::<EvalConfig>("{\"sample\": 4}").is_err(), "unknown keys are errors");
+    let read = |text: &str| serde_json::from_str::<EvalConfig>(text);
+    assert!(read(r#"{"sample": 4}"#).is_err(), "unknown keys are errors");
+    assert!(read(r#"{"sampling": {"temp": 1}}"#).is_err(), "unknown keys are errors");
+    let partly = read(r#"{"sampling": {"max_new_tokens": 7}}"#).expect("valid");
+    let expected = SamplingParams { max_new_tokens: 7, ..EvalConfig::default().sampling };
+    assert_eq!(partly.sampling, expected, "the rest is an evaluation's default");
 }
