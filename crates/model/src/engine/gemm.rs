@@ -214,7 +214,7 @@ pub(crate) fn gemm(compute: &Compute, rows: usize, left: Left<'_>, right: Right<
             tiles(compute.isa, first..rows.min(first + block), 0..panels, &left, &right, &out);
         });
     } else {
-        let chunk = panels.div_ceil(threads * 2).max(1);
+        let chunk = panels.div_ceil(threads).max(1);
         compute.pool.run(panels.div_ceil(chunk), &|i| {
             tiles(compute.isa, 0..rows, i * chunk..panels.min((i + 1) * chunk), &left, &right, &out);
         });
@@ -347,14 +347,11 @@ fn pack_left(
         let group = &mut out[row * inner..(row + count) * inner];
         for i in 0..count {
             let source = &left.data[(first + row + i) * left.row_step + start * left.inner_step..];
+            let targets = group[i..].iter_mut().step_by(count);
             if left.inner_step == 1 {
-                for (p, &x) in source[..inner].iter().enumerate() {
-                    group[p * count + i] = x;
-                }
+                targets.zip(&source[..inner]).for_each(|(x, &y)| *x = y);
             } else {
-                for p in 0..inner {
-                    group[p * count + i] = source[p * left.inner_step];
-                }
+                targets.zip(source.iter().step_by(left.inner_step)).for_each(|(x, &y)| *x = y);
             }
         }
         row += count;
