@@ -78,6 +78,9 @@ pub(crate) enum Command {
     Data(commands::data::Command),
     /// Check what this machine offers and what is missing.
     Doctor(commands::doctor::Arguments),
+    /// Time sampling and training on work of a fixed size.
+    #[command(subcommand)]
+    Bench(commands::bench::Command),
     /// Print a completion script for a shell.
     Completions(commands::completions::Arguments),
 }

@@ -10,7 +10,7 @@ use hone_environment::{Observation, Role};
 use hone_model::engine::Decoder;
 use hone_model::text::{ChatTemplate, Tokenizer};
 use hone_model::weights::{
-    Checkpoint, DEFAULT_MODEL, FetchOptions, FetchProgress, PeftAdapter, Source, Tensor, WeightMap, fetch,
+    Checkpoint, DEFAULT_MODEL, FetchOptions, FetchProgress, PeftAdapter, Source, Tensor, WeightMap, cached, fetch,
     load_peft,
 };
 use hone_model::{ModelConfig, Network, Trainable};

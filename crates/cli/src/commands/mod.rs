@@ -1,5 +1,6 @@
 //! One file per command: arguments with examples, and the wiring of that command.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod data;
 pub(crate) mod doctor;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<u8> {
         Command::Model(command) => model::run(&command, terminal)?,
         Command::Data(command) => return data::run(&command, terminal),
         Command::Doctor(arguments) => return doctor::run(&arguments, terminal),
+        Command::Bench(command) => bench::run(&command, terminal)?,
         Command::Completions(arguments) => completions::run(&arguments, terminal)?,
     }
     Ok(0)
