@@ -10,8 +10,8 @@ use hone_environment::{Observation, Role};
 use hone_model::engine::Decoder;
 use hone_model::text::{ChatTemplate, Tokenizer};
 use hone_model::weights::{
-    Checkpoint, DEFAULT_MODEL, FetchOptions, FetchProgress, PeftAdapter, Source, Tensor, WeightMap, cached, fetch,
-    load_peft,
+    Checkpoint, DEFAULT_MODEL, FetchOptions, FetchProgress, PeftAdapter, Source, Tensor, WeightMap, cached,
+    fetch, load_peft,
 };
 use hone_model::{ModelConfig, Network, Trainable};
 use hone_runlog::RunDir;

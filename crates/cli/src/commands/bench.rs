@@ -153,7 +153,12 @@ impl Observer for Times<'_> {
     fn on_step(&mut self, report: &StepReport) -> Result<(), ObserverError> {
         use hone_runlog::metric;
         let value = |name| report.value(name).unwrap_or(f64::NAN);
-        self.terminal.note(&format!("step {} of {}: {:.1} s", report.step, report.steps, value(metric::STEP_S)));
+        self.terminal.note(&format!(
+            "step {} of {}: {:.1} s",
+            report.step,
+            report.steps,
+            value(metric::STEP_S)
+        ));
         self.steps.push(StepTimes {
             seconds: value(metric::STEP_S),
             generate_seconds: value(metric::ROLLOUT_S),
@@ -203,7 +208,8 @@ impl Environment for ParityEpisode {
 fn generate(arguments: &GenerateArguments, terminal: &Terminal) -> Result<()> {
     let mut model = endless(&arguments.model, terminal)?;
     let mut network = model.network(Trainable::Frozen, terminal.threads.unwrap_or(0), 0)?;
-    let prompt = model.text.plain("Write a Python function that adds two numbers and explain how it works.")?;
+    let prompt =
+        model.text.plain("Write a Python function that adds two numbers and explain how it works.")?;
     let mut results = Vec::new();
     for &batch in &arguments.batch {
         let sampling = SamplingParams { max_new_tokens: arguments.tokens, ..SamplingParams::default() };
@@ -229,7 +235,9 @@ fn generate(arguments: &GenerateArguments, terminal: &Terminal) -> Result<()> {
         return terminal.json(&results);
     }
     for GenerateResult { batch, tokens, seconds, tokens_per_second } in &results {
-        terminal.result(&format!("batch {batch}: {tokens} tokens in {seconds:.1} s, {tokens_per_second:.0} tokens/s"));
+        terminal.result(&format!(
+            "batch {batch}: {tokens} tokens in {seconds:.1} s, {tokens_per_second:.0} tokens/s"
+        ));
     }
     Ok(())
 }

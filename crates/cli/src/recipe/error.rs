@@ -2,34 +2,6 @@
 
 use std::fmt;
 
-/// Where a value of a recipe was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In the recipe's file; line and column count from 1.
-    File {
-        /// The file as the user named it.
-        path: String,
-        /// 1-based.
-        line: usize,
-        /// 1-based, in characters.
-        column: usize,
-    },
-    /// On the command line: the flag and its value, such as `--set trainer.steps=5`.
-    Set(String),
-    /// Nowhere in particular: the file as a whole.
-    Whole(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::File { path, line, column } => write!(f, "{path}:{line}:{column}"),
-            Place::Set(setting) => f.write_str(setting),
-            Place::Whole(path) => f.write_str(path),
-        }
-    }
-}
-
 /// One thing that is wrong with a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecipeError {
@@ -39,8 +11,8 @@ pub(crate) struct RecipeError {
     pub(crate) expected: String,
     /// What stands there.
     pub(crate) found: String,
-    /// Where it was written.
-    pub(crate) place: Place,
+    /// Where it was written: `file:line:column`, or the flag of the command line.
+    pub(crate) place: String,
     /// What to do.
     pub(crate) hint: String,
 }

@@ -116,7 +116,7 @@ impl Recipe {
     /// Reads and checks a recipe with `--set` laid over it.
     pub(crate) fn load(path: &Path, settings: &[String]) -> Result<Recipe> {
         let source = Source::read(path, settings).context("failed to read the recipe")?;
-        Ok(Recipe::resolve(source).context("failed to accept the recipe")?)
+        Recipe::resolve(source).context("failed to accept the recipe")
     }
 
     fn resolve(mut source: Source) -> Result<Recipe, RecipeError> {

@@ -8,7 +8,16 @@ use serde::de::DeserializeOwned;
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Place, RecipeError, closest, meaning};
+use super::error::{RecipeError, closest, meaning};
+
+/// Where a value was written.
+#[derive(Debug, Clone)]
+struct Place {
+    /// `file:line:column` (both from 1), or the flag and its value.
+    text: String,
+    /// Whether it is a flag of the command line.
+    is_flag: bool,
+}
 
 /// Values and their places. Sections are taken out one by one; what is left at the end is unknown.
 #[derive(Debug)]
@@ -25,7 +34,7 @@ impl Source {
             key: String::new(),
             expected: "a recipe, a TOML file".into(),
             found: error.to_string(),
-            place: Place::Whole(path.display().to_string()),
+            place: path.display().to_string(),
             hint: "recipes/quickstart.toml is a commented example".into(),
         })?;
         Source::parse(path, &text, settings)
@@ -39,7 +48,7 @@ impl Source {
             key: String::new(),
             expected: "TOML".into(),
             found: error.message().trim().replace('\n', "; "),
-            place: place(error.span().map_or(0, |span| span.start)),
+            place: place(error.span().map_or(0, |span| span.start)).text,
             hint: "text needs quotes, and a key may stand once only: steps = 10, name = \"a\"".into(),
         };
         let values: toml::Table = toml::from_str(text).map_err(bad_toml)?;
@@ -63,24 +72,25 @@ impl Source {
     }
 
     /// Where a key was written; for a key that was not, where its nearest parent was.
-    pub(crate) fn place(&self, key: &str) -> Place {
-        let mut key = key;
-        loop {
-            if let Some(place) = self.places.get(key) {
-                return place.clone();
-            }
-            match key.rsplit_once('.') {
-                Some((parent, _)) => key = parent,
-                None => return Place::Whole(self.path.display().to_string()),
-            }
-        }
+    pub(crate) fn place(&self, key: &str) -> String {
+        self.nearest(key).map_or_else(|| self.path.display().to_string(), |place| place.text.clone())
     }
 
     /// The folder that a relative path at this key is relative to: the recipe's, or for `--set` the current one.
     pub(crate) fn folder(&self, key: &str) -> PathBuf {
-        match self.place(key) {
-            Place::Set(_) => PathBuf::new(),
+        match self.nearest(key) {
+            Some(Place { is_flag: true, .. }) => PathBuf::new(),
             _ => self.path.parent().map(Path::to_path_buf).unwrap_or_default(),
+        }
+    }
+
+    fn nearest(&self, key: &str) -> Option<&Place> {
+        let mut key = key;
+        loop {
+            if let Some(place) = self.places.get(key) {
+                return Some(place);
+            }
+            key = key.rsplit_once('.')?.0;
         }
     }
 
@@ -150,7 +160,7 @@ impl Source {
 
     /// Lays `key=value` over what is there. The value is TOML; a bare word is text.
     fn set(&mut self, setting: &str, flag: &str, written: &str) -> Result<(), RecipeError> {
-        let place = Place::Set(format!("{flag} {written}"));
+        let place = format!("{flag} {written}");
         let bad = |key: &str, expected: &str, found: String| RecipeError {
             key: key.to_string(),
             expected: expected.to_string(),
@@ -178,7 +188,7 @@ impl Source {
             table = next;
         }
         table.insert(parts[parts.len() - 1].to_string(), value_of(text.trim()));
-        self.places.insert(key.to_string(), place);
+        self.places.insert(key.to_string(), Place { text: place, is_flag: true });
         Ok(())
     }
 }
@@ -200,11 +210,9 @@ fn collect_places(
         let name = key.get_ref();
         let path = if parent.is_empty() { name.to_string() } else { format!("{parent}.{name}") };
         if let DeValue::Table(inner) = value.get_ref() {
-            places.insert(path.clone(), place(key.span().start));
             collect_places(inner, &path, place, places);
-        } else {
-            places.insert(path, place(key.span().start));
         }
+        places.insert(path, place(key.span().start));
     }
 }
 
@@ -212,7 +220,7 @@ fn place_of(path: &str, text: &str, offset: usize) -> Place {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    Place::File { path: path.to_string(), line, column }
+    Place { text: format!("{path}:{line}:{column}"), is_flag: false }
 }
 
 #[cfg(test)]

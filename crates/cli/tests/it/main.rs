@@ -1,5 +1,7 @@
 //! The binary as a user sees it: what it prints, where, and its exit code.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
+
 mod commands;
 mod help;
 mod recipes;
