@@ -270,51 +270,47 @@ fn forward_task(
     }
 }
 
-/// One query row against a cache: key panels and value rows of one key head; `out` is that of the query heads that
-/// share them.
-#[expect(clippy::too_many_arguments, reason = "one decode step of one head group")]
-pub(crate) fn decode(
+/// One row of `qkv` against a cache: `keys_and_values` gives the key panels and value rows of a key head.
+pub(crate) fn decode<'a>(
     isa: Isa,
     heads: Heads,
-    head: usize,
     qkv_row: &[f32],
-    key_panels: &[f32],
-    values: &[f32],
-    keys: usize,
-    out: &mut [f32],
+    keys_and_values: &dyn Fn(usize) -> (&'a [f32], &'a [f32]),
+    seen: usize,
+    out_row: &mut [f32],
 ) {
     let dim = heads.dim;
     let share = heads.queries / heads.keys;
     SCRATCH.with_borrow_mut(|scratch| {
-        for first in (0..share).step_by(MAX_ROWS) {
-            let count = MAX_ROWS.min(share - first);
-            let data = &qkv_row[(head * share + first) * dim..];
-            let queries = Queries { data, stride: dim, count, seen: keys, growth: 0 };
-            let factors = weigh(isa, &queries, dim, key_panels, heads.scale(), &mut scratch.weights);
-            let out = &mut out[first * dim..(first + count) * dim];
-            let left = Left::rows(&scratch.weights, keys.next_multiple_of(PANEL));
-            gemm_serial(isa, count, left, Right::rows(values, keys, dim, dim), Out::set(out, dim));
-            for (o, &factor) in out.chunks_exact_mut(dim).zip(&factors) {
-                scale_row(isa, o, factor);
+        for head in 0..heads.keys {
+            let (key_panels, values) = keys_and_values(head);
+            for first in (head * share..(head + 1) * share).step_by(MAX_ROWS) {
+                let count = MAX_ROWS.min((head + 1) * share - first);
+                let queries = Queries { data: &qkv_row[first * dim..], stride: dim, count, seen, growth: 0 };
+                let factors = weigh(isa, &queries, dim, key_panels, heads.scale(), &mut scratch.weights);
+                let out = &mut out_row[first * dim..(first + count) * dim];
+                let left = Left::rows(&scratch.weights, seen.next_multiple_of(PANEL));
+                gemm_serial(isa, count, left, Right::rows(values, seen, dim, dim), Out::set(out, dim));
+                for (o, &factor) in out.chunks_exact_mut(dim).zip(&factors) {
+                    scale_row(isa, o, factor);
+                }
             }
         }
     });
 }
 
-/// Calls `task(row, key head, out row)` for every row and key head, in parallel; a task writes its own heads only.
-pub(crate) fn for_each_head(
+/// Calls `task(row, out row)` for every row of `out`, in parallel.
+pub(crate) fn for_each_row(
     compute: &Compute,
-    heads: Heads,
+    width: usize,
     rows: usize,
     out: &mut [f32],
-    task: &(dyn Fn(usize, usize, &mut [f32]) + Sync),
+    task: &(dyn Fn(usize, &mut [f32]) + Sync),
 ) {
-    let share = heads.out_width() / heads.keys;
     let out = Shared::new(out);
-    compute.pool.run(rows * heads.keys, &|i| {
-        let (row, head) = (i / heads.keys, i % heads.keys);
-        // SAFETY: one task a row and key head, and the query heads of a key head lie together.
-        task(row, head, unsafe { out.part(row * heads.out_width() + head * share, share) });
+    compute.pool.run(rows, &|row| {
+        // SAFETY: one task a row.
+        task(row, unsafe { out.part(row * width, width) });
     });
 }
 

@@ -95,14 +95,14 @@ impl Decoder {
 
     /// Fills `pass.stream` with the residual stream after the last layer.
     fn run_layers(&mut self, layout: &Layout, options: ForwardOptions) {
-        self.run_layers_visiting(layout, options, &mut |_, _| ());
+        self.run_layers_visiting(layout, options, &mut |_, _, _| ());
     }
 
     fn run_layers_visiting(
         &mut self,
         layout: &Layout,
         options: ForwardOptions,
-        visit: &mut dyn FnMut(usize, &Activations),
+        visit: &mut dyn FnMut(&Compute, usize, &Activations),
     ) {
         let (rows, d, heads) = (layout.rows(), self.config.hidden_size, self.heads());
         let keeps_all = options.keep_activations && !self.is_checkpointing;
@@ -131,12 +131,16 @@ impl Decoder {
                 pass.inputs[index][..rows * d].copy_from_slice(&pass.stream[..rows * d]);
             }
             layer.forward(&cx, layout, acts, &mut pass.workspace, &mut pass.stream);
-            visit(index, acts);
+            visit(&self.compute, index, acts);
         }
     }
 
     /// Runs the layers without keeping anything; `visit` sees each layer's activations right after it.
-    pub(super) fn run_layers_with(&mut self, layout: &Layout, visit: &mut dyn FnMut(usize, &Activations)) {
+    pub(super) fn run_layers_with(
+        &mut self,
+        layout: &Layout,
+        visit: &mut dyn FnMut(&Compute, usize, &Activations),
+    ) {
         let options = ForwardOptions { temperature: 1.0, adapter: Adapter::On, keep_activations: false };
         self.run_layers_visiting(layout, options, visit);
     }

@@ -155,8 +155,8 @@ impl<'a> Right<'a> {
     }
 
     /// Inner rows `first..first + inner` only.
-    #[must_use]
-    pub(crate) fn inner(&self, first: usize, inner: usize) -> Right<'a> {
+    #[cfg(test)]
+    fn inner(&self, first: usize, inner: usize) -> Right<'a> {
         assert!(first + inner <= self.inner, "inner rows {first}+{inner} of {}", self.inner);
         Right { data: &self.data[first * self.row_step..], inner, ..*self }
     }

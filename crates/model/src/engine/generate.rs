@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::attention;
 use super::cache::Cache;
@@ -11,13 +11,11 @@ use super::decoder::Decoder;
 use super::elementwise;
 use super::head::{BlockStats, RowStats};
 use super::layer::{Activations, Context};
-use super::layout::{Layout, check_tokens};
+use super::layout::{Layout, Segment, check_tokens};
 use super::random::Stream;
 use super::sampling::{Row, draw};
 use crate::{Completion, FinishReason, GenerateRequest, ModelError, PromptGroup};
 
-/// Tokens decoded again at each step to look for a stop text.
-const STOP_WINDOW: usize = 24;
 /// Prompt tokens computed in one pass.
 const PREFILL_TOKENS: usize = 1_024;
 
@@ -192,8 +190,11 @@ impl<'a> Generation<'a> {
             .iter()
             .map(|s| (requests[s.request].prompt.len() + s.tokens.len() - 1) as u32)
             .collect();
-        let mut caches: Vec<&mut Cache> = self.slots.iter_mut().map(|s| &mut s.cache).collect();
-        decoder.decode_layers(&tokens, &positions, &mut caches);
+        // Each lock is taken by one task, that of its row.
+        let caches: Vec<Mutex<&mut Cache>> =
+            self.slots.iter_mut().map(|s| Mutex::new(&mut s.cache)).collect();
+        decoder.decode_layers(&tokens, &positions, &caches);
+        drop(caches);
         let rows: Vec<usize> = (0..tokens.len()).collect();
         let inverse: Vec<f32> =
             self.slots.iter().map(|s| inverse_temperature(&requests[s.request])).collect();
@@ -211,9 +212,9 @@ impl<'a> Generation<'a> {
             let slot = &slots[i];
             let token = draw(&row, &requests[slot.request].sampling, slot.stream, slot.tokens.len() as u64);
             let logprob = stats[i].logprob(row.logits[token as usize]);
-            *drawn[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = (token, logprob);
+            *drawn[i].lock().unwrap_or_else(PoisonError::into_inner) = (token, logprob);
         });
-        drawn.into_iter().map(|m| m.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)).collect()
+        drawn.into_iter().map(|m| m.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 
     /// Appends a token to a sequence and hands the sequence over if that ends it.
@@ -291,8 +292,9 @@ fn finish_reason(
     if decoder.config.eos_token_ids.contains(last) || request.stop_tokens.contains(last) {
         return Some(FinishReason::StopToken);
     }
-    if !request.stop.is_empty() {
-        let tail = decode(&tokens[tokens.len().saturating_sub(STOP_WINDOW)..]);
+    if let Some(longest) = request.stop.iter().map(String::len).max() {
+        // A token is at least one byte, so a stop text that ends in the last token lies within this many.
+        let tail = decode(&tokens[tokens.len().saturating_sub(longest)..]);
         if request.stop.iter().any(|s| !s.is_empty() && tail.contains(s.as_str())) {
             return Some(FinishReason::StopText);
         }
@@ -315,20 +317,21 @@ impl Decoder {
     /// Runs the layers over prompts; returns each one's cache and leaves the residual stream in the pass.
     fn fill_caches(&mut self, layout: &Layout) -> Vec<Cache> {
         let (heads, width) = (self.heads(), self.heads().qkv_width());
-        let mut caches: Vec<Cache> =
-            layout.segments.iter().map(|s| Cache::new(heads, self.layers.len(), s.rows)).collect();
-        self.run_layers_with(layout, &mut |layer, acts| {
-            for (segment, cache) in layout.segments.iter().zip(&mut caches) {
-                for i in 0..segment.rows {
-                    cache.store(layer, i, &acts.qkv()[(segment.first_row + i) * width..][..width]);
-                }
-            }
+        let new_cache = |s: &Segment| Mutex::new(Cache::new(heads, self.layers.len(), s.rows));
+        let caches: Vec<Mutex<Cache>> = layout.segments.iter().map(new_cache).collect();
+        self.run_layers_with(layout, &mut |compute, layer, acts| {
+            compute.pool.run(caches.len(), &|i| {
+                let mut cache = caches[i].lock().unwrap_or_else(PoisonError::into_inner);
+                let segment = layout.segments[i];
+                let rows = acts.qkv()[segment.first_row * width..].chunks_exact(width);
+                rows.take(segment.rows).enumerate().for_each(|(i, row)| cache.store(layer, i, row));
+            });
         });
-        caches
+        caches.into_iter().map(|cache| cache.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 
     /// One row for each cache through all layers, leaving the residual stream in the pass.
-    fn decode_layers(&mut self, tokens: &[u32], positions: &[u32], caches: &mut [&mut Cache]) {
+    fn decode_layers(&mut self, tokens: &[u32], positions: &[u32], caches: &[Mutex<&mut Cache>]) {
         let (rows, d, heads) = (tokens.len(), self.config.hidden_size, self.heads());
         let (wide, narrow) = (heads.qkv_width(), heads.out_width());
         let pass = &mut self.pass;
@@ -350,23 +353,26 @@ impl Decoder {
             acts.grow(rows, layer, heads);
             acts.x[..rows * d].copy_from_slice(&pass.stream[..rows * d]);
             layer.attend_input(&cx, positions, acts, &mut pass.workspace);
-            for ((cache, &position), row) in
-                caches.iter_mut().zip(positions).zip(acts.qkv().chunks_exact(wide))
-            {
-                cache.store(index, position as usize, row);
-            }
-            let caches = &*caches;
             let (qkv, attended) = acts.attention_buffers();
-            attention::for_each_head(
+            attention::for_each_row(
                 &self.compute,
-                heads,
+                narrow,
                 rows,
                 &mut attended[..rows * narrow],
-                &|row, head, out| {
-                    let (keys, values) = caches[row].get(index, head);
-                    let seen = positions[row] as usize + 1;
+                &|row, out| {
+                    let position = positions[row] as usize;
                     let query = &qkv[row * wide..(row + 1) * wide];
-                    attention::decode(self.compute.isa, heads, head, query, keys, values, seen, out);
+                    let mut cache = caches[row].lock().unwrap_or_else(PoisonError::into_inner);
+                    cache.store(index, position, query);
+                    let cache = &**cache;
+                    attention::decode(
+                        self.compute.isa,
+                        heads,
+                        query,
+                        &|head| cache.get(index, head),
+                        position + 1,
+                        out,
+                    );
                 },
             );
             layer.after_attention(&cx, rows, acts, &mut pass.workspace, &mut pass.stream);

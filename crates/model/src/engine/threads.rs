@@ -193,7 +193,11 @@ mod tests {
         let pool = Pool::new(2);
         let sum = AtomicUsize::new(0);
         for _ in 0..1_000 {
-            pool.run(4, &|_| pool.run(2, &|_| drop(sum.fetch_add(1, Ordering::Relaxed))));
+            pool.run(4, &|_| {
+                pool.run(2, &|_| {
+                    sum.fetch_add(1, Ordering::Relaxed);
+                })
+            });
         }
         assert_eq!(sum.load(Ordering::Relaxed), 8_000);
     }
@@ -206,7 +210,9 @@ mod tests {
         }));
         assert!(result.is_err());
         let sum = AtomicUsize::new(0);
-        pool.run(3, &|i| drop(sum.fetch_add(i, Ordering::Relaxed)));
+        pool.run(3, &|i| {
+            sum.fetch_add(i, Ordering::Relaxed);
+        });
         assert_eq!(sum.load(Ordering::Relaxed), 3);
     }
 }
