@@ -13,12 +13,14 @@ mod root;
 mod run;
 mod seccomp;
 mod spawn;
+mod stdio;
 mod supervise;
 mod toolchain;
 mod verdict;
 mod zygote;
 
 pub use layers::{LayerReport, probe};
+pub use stdio::{Compare, StdioCase};
 pub use toolchain::{Toolchain, toolchains};
 
 pub use judge::{JudgeMode, Judgement, Submission, TestResult, TestSuite};

@@ -9,7 +9,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::layers::Layers;
 use crate::zygote::{Role, Setup, Zygote};
-use crate::{Isolation, Judgement, Limits, Outcome, Submission, root, run, seccomp, toolchain, verdict};
+use crate::{
+    Compare, Isolation, Judgement, Limits, Outcome, StdioCase, Submission, root, run, seccomp, stdio,
+    toolchain, verdict,
+};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -138,6 +141,40 @@ impl Sandbox {
             let solution = self.present(&mut worker.solution, Role::Solution)?;
             let tester = self.present(&mut worker.tester, Role::Tester)?;
             verdict::judge(solution, tester, submission)
+        })
+    }
+
+    /// Judges a program by stdin/stdout cases; its output is compared outside of its process.
+    pub fn judge_stdio(
+        &self,
+        program: &str,
+        cases: &[StdioCase],
+        compare: Compare,
+        limits: &Limits,
+    ) -> Result<Judgement, SandboxError> {
+        if cases.is_empty() {
+            let message =
+                "the list of cases is empty, so nothing could be judged\nhint: give at least one case";
+            return Err(SandboxError::BadSubmission(message.into()));
+        }
+        stdio::judge(cases, compare, limits, |stdin, limits| self.run(program, stdin, limits))
+    }
+
+    /// Judges by a unittest suite that needs the solution in its own process (BigCodeBench): the weaker
+    /// `JudgeMode::Joint`, which the judgement records.
+    pub fn judge_unittest(
+        &self,
+        solution: &str,
+        tests: &str,
+        limits: &Limits,
+    ) -> Result<Judgement, SandboxError> {
+        if !tests.contains("TestCase") {
+            let message = "the tests define no unittest.TestCase, so nothing could be judged\nhint: use asserts or check";
+            return Err(SandboxError::BadSubmission(message.into()));
+        }
+        self.with_worker(|worker| {
+            let zygote = self.present(&mut worker.solution, Role::Solution)?;
+            verdict::judge_joint(zygote, solution, tests, limits)
         })
     }
 

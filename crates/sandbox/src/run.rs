@@ -72,7 +72,7 @@ pub(crate) fn run_script(
     }
     let report: Report = serde_json::from_slice(&captures[2].bytes).unwrap_or_default();
     let [stdout, stderr, _] = captures;
-    let mut outcome = outcome_of(zygote, &reply, limits, &[&stdout, &stderr]);
+    let mut outcome = outcome_of(zygote, &reply, &[&stdout, &stderr]);
     outcome.wall_ms = started.elapsed().as_secs_f64() * 1e3;
     outcome.error = report.error();
     outcome.class = if report.compile {
@@ -113,12 +113,7 @@ pub(crate) fn exceeded(
 }
 
 /// The parts of an outcome that need no interpretation; class, error and wall time are the caller's.
-pub(crate) fn outcome_of(
-    zygote: &Zygote,
-    reply: &Reply,
-    _limits: &Limits,
-    captures: &[&Capture; 2],
-) -> Outcome {
+pub(crate) fn outcome_of(zygote: &Zygote, reply: &Reply, captures: &[&Capture; 2]) -> Outcome {
     let is_own_end = reply.reason == Reason::Ended;
     let status = reply.status;
     Outcome {

@@ -10,6 +10,8 @@ use crate::zygote::{Reply, Zygote};
 
 /// How long past its wall limit a zygote may take to end a run before it counts as dead.
 const GRACE: Duration = Duration::from_secs(8);
+/// How far a zygote may stretch a wall limit while the machine is busy with others; `MOST_STRETCH` in `zygote.py`.
+const MOST_STRETCH: u32 = 5;
 
 /// A pipe that is read to its end; what exceeds `limit` is counted, not kept.
 #[derive(Debug)]
@@ -93,8 +95,12 @@ pub(crate) fn supervise(
 ) -> Result<(), String> {
     let started = Instant::now();
     while flights.iter().any(|f| f.reply.is_none()) {
-        let until =
-            flights.iter().filter(|f| f.reply.is_none()).map(|f| f.wall + GRACE).min().unwrap_or(GRACE);
+        let until = flights
+            .iter()
+            .filter(|f| f.reply.is_none())
+            .map(|f| f.wall * MOST_STRETCH + GRACE)
+            .min()
+            .unwrap_or(GRACE);
         let Some(left) = until.checked_sub(started.elapsed()) else {
             return Err("the zygote did not end a run in time".into());
         };

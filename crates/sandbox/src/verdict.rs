@@ -82,17 +82,22 @@ pub(crate) fn check_submission(submission: &Submission) -> Result<(), SandboxErr
         TestSuite::Check { code, .. } if code.trim().is_empty() => {
             bad("the test code is empty, so nothing could be judged\nhint: define check(candidate)")
         }
-        TestSuite::Check { entry_point, .. } if !is_identifier(entry_point) => {
-            bad(&format!("entry_point must be the name of a function, found {entry_point:?}"))
+        TestSuite::Check { entry_point, .. } if !is_entry_point(entry_point) => {
+            bad(&format!("entry_point must be a name such as f or Solution().f, found {entry_point:?}"))
         }
         _ => Ok(()),
     }
 }
 
-fn is_identifier(name: &str) -> bool {
-    !name.is_empty()
-        && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-        && !name.starts_with(|c: char| c.is_ascii_digit())
+/// `f`, `Class.f` or `Class().f`: what the tester can look up without running any other code.
+fn is_entry_point(text: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let mut parts = text.split('.');
+    parts.next().is_some_and(|first| is_name(first.strip_suffix("()").unwrap_or(first))) && parts.all(is_name)
 }
 
 fn tests_payload(tests: &TestSuite) -> Vec<u8> {
@@ -169,7 +174,7 @@ pub(crate) fn judge(
     }
     let [stdout, stderr, _, verdict] = captures;
     let verdict = Verdict::read(&verdict.bytes);
-    let mut outcome = outcome_of(solution, &ran, limits, &[&stdout, &stderr]);
+    let mut outcome = outcome_of(solution, &ran, &[&stdout, &stderr]);
     outcome.wall_ms = started.elapsed().as_secs_f64() * 1e3;
     outcome.error = verdict.error.as_ref().and_then(Report::error);
     let is_memory_error = verdict.error.as_ref().is_some_and(|e| e.kind == "MemoryError");
@@ -202,6 +207,57 @@ pub(crate) fn judge(
     };
     let tests = verdict.results.into_iter().map(|r| r.unwrap_or_else(not_run)).collect();
     Ok(Judgement { outcome, tests, mode: JudgeMode::Split })
+}
+
+/// Judges a unittest suite in the solution's own process: weaker, and recorded as such.
+pub(crate) fn judge_joint(
+    zygote: &mut Zygote,
+    solution: &str,
+    tests: &str,
+    limits: &Limits,
+) -> Result<Judgement, String> {
+    let started = Instant::now();
+    let say = |e: std::io::Error| format!("preparing a run: {e}");
+    let (stdout, stdout_end) = Capture::new(limits.output_bytes, 0).map_err(say)?;
+    let (stderr, stderr_end) = Capture::new(limits.output_bytes, 0).map_err(say)?;
+    let (verdict, verdict_end) = Capture::new(MAX_VERDICT, 0).map_err(say)?;
+    let nothing = memory_file(b"").map_err(say)?;
+    let program = memory_file(&payload(&[solution.as_bytes(), tests.as_bytes()])).map_err(say)?;
+    let ends = [nothing, stdout_end, stderr_end, verdict_end, program];
+    zygote.begin(Operation::Joint, limits, &ends.each_ref().map(AsFd::as_fd))?;
+    drop(ends);
+    let mut captures = [stdout, stderr, verdict];
+    let mut flights = [Flight::new(zygote, limits.wall_ms)];
+    supervise(&mut flights, &mut captures, 0)?;
+    let [Flight { zygote, reply: Some(ran), .. }] = flights else {
+        return Err("a run without a reply".into());
+    };
+    if ran.reason == Reason::Setup {
+        return Err(format!("a layer could not be put in force: {}", ran.text));
+    }
+    let [stdout, stderr, verdict] = captures;
+    let verdict = Verdict::read(&verdict.bytes);
+    let mut outcome = outcome_of(zygote, &ran, &[&stdout, &stderr]);
+    outcome.wall_ms = started.elapsed().as_secs_f64() * 1e3;
+    outcome.error = verdict.error.as_ref().and_then(Report::error);
+    let has_passed = verdict.is_complete
+        && outcome.exit_code == Some(0)
+        && !verdict.results.is_empty()
+        && verdict.results.iter().all(|r| r.as_ref().is_some_and(|r| r.is_passed));
+    let is_memory_error = verdict.error.as_ref().is_some_and(|e| e.kind == "MemoryError");
+    outcome.class = if verdict.load.as_ref().is_some_and(|l| l.compile) {
+        OutcomeClass::CompileError
+    } else if let Some(class) = exceeded(zygote, &ran, limits, is_memory_error, outcome.truncated_bytes) {
+        class
+    } else if has_passed {
+        OutcomeClass::Passed
+    } else if verdict.load.is_some() || outcome.error.is_some() || !verdict.is_complete {
+        OutcomeClass::RuntimeError
+    } else {
+        OutcomeClass::WrongAnswer
+    };
+    let tests = verdict.results.into_iter().map(|r| r.unwrap_or_else(not_run)).collect();
+    Ok(Judgement { outcome, tests, mode: JudgeMode::Joint })
 }
 
 fn not_run() -> TestResult {

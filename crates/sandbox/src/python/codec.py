@@ -150,23 +150,54 @@ def _as_base(v, t):
     return None
 
 
-def _numbers(v):
-    """A long list of plain ints or floats as one array; None if it is not that."""
+def _column(v):
+    """A long list of plain ints, floats or strings in one piece; None if it is not that."""
     kinds = set(map(type, v))
-    if len(kinds) == 1:
-        kind = kinds.pop()
-        try:
-            if kind is int:
-                return b"Lq", array.array("q", v).tobytes()
-            if kind is float:
-                return b"Ld", array.array("d", v).tobytes()
-        except OverflowError:
-            pass
+    try:
+        if kinds == {int}:
+            return b"Lq", array.array("q", v).tobytes()
+        if kinds == {float}:
+            return b"Ld", array.array("d", v).tobytes()
+        if kinds == {int, float}:
+            mask = bytes([type(x) is float for x in v])
+            ints = array.array("q", [x for x in v if type(x) is int])
+            floats = array.array("d", [x for x in v if type(x) is float])
+            return b"Lm", mask + ints.tobytes() + floats.tobytes()
+        if kinds == {str}:
+            lengths = array.array("I", map(len, v)).tobytes()
+            return b"Ls", _I.pack(len(v)) + lengths + "".join(v).encode("utf-8", "surrogatepass")
+    except OverflowError:
+        pass
     return None
 
 
-def encode(value, handle):
-    """The frame of `value`; `handle(v)` gives (tag, id) for what is not data, or raises."""
+def _list_of(kind, raw):
+    """The list that `_column` packed."""
+    if kind == b"s":
+        n = _I.unpack_from(raw, 0)[0]
+        lengths = array.array("I", raw[4:4 + 4 * n])
+        text = raw[4 + 4 * n:].decode("utf-8", "surrogatepass")
+        if len(lengths) != n or sum(lengths) != len(text):
+            raise CodecError("frame is cut off")
+        end = 0
+        return [text[end:(end := end + length)] for length in lengths]
+    if kind == b"m":
+        # A mask byte and eight bytes for each number.
+        if len(raw) % 9:
+            raise CodecError("frame is cut off")
+        count = len(raw) // 9
+        mask = raw[:count]
+        border = count + 8 * mask.count(0)
+        ints, floats = iter(_list_of(b"q", raw[count:border])), iter(_list_of(b"d", raw[border:]))
+        return [next(floats) if m else next(ints) for m in mask]
+    if kind not in (b"q", b"d"):
+        raise CodecError("unknown column")
+    return array.array(kind.decode(), raw).tolist()
+
+
+def encode(value, handle, name_of):
+    """The frame of `value`. `name_of(v)` names the class of an instance that both ends know by its attributes, or
+    is None; `handle(v)` gives (tag, id) for what is not data, or raises."""
     out = bytearray()
     memo = {}
     keep = []
@@ -182,7 +213,7 @@ def encode(value, handle):
             out += _I.pack(seen)
             continue
         if t is list and len(v) > 8:
-            packed = _numbers(v)
+            packed = _column(v)
             if packed is not None:
                 memo[id(v)] = len(memo)
                 keep.append(v)
@@ -190,10 +221,14 @@ def encode(value, handle):
                 continue
         parts = _parts(v, t) or _as_base(v, t)
         if parts is None:
-            tag, number = handle(v)
-            out += tag
-            out += _I.pack(number)
-            continue
+            name = name_of(v)
+            if name is None:
+                tag, number = handle(v)
+                out += tag
+                out += _I.pack(number)
+                continue
+            _text(out, b"X", name.encode())
+            parts = b"", _flat(v.__dict__.items()), True
         tag, children, is_shared = parts
         if is_shared:
             memo[id(v)] = len(memo)
@@ -211,6 +246,13 @@ def encode(value, handle):
 
 def _finish(tag, parts, target):
     """The value of a complete frame of parts."""
+    if tag == b"X":
+        for i in range(0, len(parts), 2):
+            name = _exact(parts[i], str)
+            if callable(getattr(type(target), name, None)):
+                raise CodecError("an attribute would hide a method")
+            target.__dict__[name] = parts[i + 1]
+        return target
     if tag == b"t":
         return tuple(parts)
     if tag == b"Z":
@@ -276,11 +318,12 @@ def _ints(parts, n):
 _FIXED = {b"N": None, b"T": True, b"F": False, b"E": Ellipsis, b"M": NotImplemented}
 _TEXTS = (b"s", b"b", b"I")
 _EMPTY = {b"d": dict, b"O": collections.OrderedDict, b"C": collections.Counter, b"S": set, b"q": collections.deque}
-_GROUPS = frozenset(bytes((c,)) for c in b"ltdSZgGBqOCkveDQ1234yAn=")
+_GROUPS = frozenset(bytes((c,)) for c in b"ltdSZgGBqOCkveDQ1234yAn=X")
 
 
-def decode(data, resolve):
-    """The value of a frame; `resolve(tag, id)` gives what a handle stands for. Any exception: a bad frame."""
+def decode(data, resolve, make):
+    """The value of a frame. `resolve(tag, id)` gives what a handle stands for, `make(name)` an empty instance of a
+    class that both ends know. Any exception: a bad frame."""
     size = len(data)
     pos = 0
     memo = []
@@ -313,11 +356,9 @@ def decode(data, resolve):
             n = _I.unpack_from(data, pos + 1)[0]
             kind = data[pos:pos + 1]
             pos += 5 + n
-            if pos > size or kind not in (b"q", b"d"):
+            if pos > size:
                 raise CodecError("frame is cut off")
-            numbers = array.array(kind.decode())
-            numbers.frombytes(data[pos - n:pos])
-            value = numbers.tolist()
+            value = _list_of(kind, data[pos - n:pos])
             memo.append(value)
         elif tag == b"R":
             value = memo[_I.unpack_from(data, pos)[0]]
@@ -332,7 +373,15 @@ def decode(data, resolve):
                 raise CodecError("frame is cut off")
             parts = []
             target = None
-            if tag == b"l":
+            if tag == b"X":
+                target = make(data[pos:pos + n].decode())
+                pos += n
+                n = _I.unpack_from(data, pos)[0]
+                pos += 4
+                if n > size - pos:
+                    raise CodecError("frame is cut off")
+                memo.append(target)
+            elif tag == b"l":
                 target = parts
                 memo.append(parts)
             elif tag in _EMPTY:

@@ -60,9 +60,6 @@ class Remote:
     def __setitem__(self, key, value):
         self._peer.ask("setitem", self, (key, value), {})
 
-    def __contains__(self, key):
-        return data(self._peer.ask("contains", self, (key,), {}), bool)
-
     def __str__(self):
         return data(self._peer.ask("str", self, (), {}), str)
 
@@ -109,7 +106,7 @@ def data(value, kind):
     return value
 
 
-def _call(target, *args, **kwargs):
+def _call(target, /, *args, **kwargs):
     return target(*args, **kwargs)
 
 
@@ -130,7 +127,6 @@ OPERATIONS = {
     "len": len,
     "item": _item,
     "setitem": _setitem,
-    "contains": lambda target, key: key in target,
     "str": str,
     "repr": repr,
     "enter": lambda target: type(target).__enter__(target),
@@ -149,12 +145,13 @@ class Peer:
         self.is_gone = False
         self.last_error = self.last_raised = None
         self.exception_classes = {}
+        self.shared_classes = {}
         self._sequence = 0
         self._objects = []
         self._numbers = {}
 
     def send(self, value):
-        body = codec.encode(value, self._handle)
+        body = codec.encode(value, self._handle, self._name_of)
         self._write(_U32.pack(len(body)) + body)
 
     def receive(self):
@@ -163,7 +160,7 @@ class Peer:
             size = _U32.unpack(self._read(4))[0]
             if size > codec.MAX_FRAME:
                 raise codec.CodecError("frame is too long")
-            message = codec.decode(self._read(size), self._resolve)
+            message = codec.decode(self._read(size), self._resolve, self._make)
         except Exception as error:
             self._end("the solution's process answered with what is not a message (%s)" % type(error).__name__)
         if type(message) is not tuple or len(message) < 3:
@@ -189,7 +186,7 @@ class Peer:
                 return message[2]
             elif kind == "raise" and message[1] == sequence and len(message) == 7:
                 self.last_error = message[2:]
-                self.last_raised = self._exception(*message[2:5])
+                self.last_raised = self._exception(*message[2:5], operation == "next")
                 raise self.last_raised
             else:
                 self._end("the solution's process broke the protocol")
@@ -198,6 +195,8 @@ class Peer:
         """Does what the other end asks of an object here, and answers."""
         _, sequence, operation, target, args, kwargs, is_in_place = message
         try:
+            if not self.may_be_asked(target):
+                raise TypeError("only functions that were passed as arguments can be called")
             result = self.operations[operation](target, *args, **kwargs)
             after = (args, kwargs) if is_in_place else None
             self.send(("answer", sequence, result, after))
@@ -208,12 +207,15 @@ class Peer:
                 raise
             self.send(("raise", sequence) + self.describe(error))
 
-    def _exception(self, names, message, args):
+    def _exception(self, names, message, args, is_iterating):
+        """The nearest built-in exception. What would end the tests, or an iteration of theirs, becomes an error."""
         names = [n for n in data(names, tuple) if type(n) is str]
         for name in names:
             kind = self.exception_classes.get(name) or getattr(builtins, name, None)
             if isinstance(kind, type) and issubclass(kind, BaseException) and not issubclass(kind, Gone):
-                if kind in (SystemExit, KeyboardInterrupt, GeneratorExit):
+                if kind in (SystemExit, KeyboardInterrupt, GeneratorExit, StopAsyncIteration):
+                    kind = RuntimeError
+                if kind is StopIteration and not is_iterating:
                     kind = RuntimeError
                 try:
                     return kind(*data(args, tuple))
@@ -237,6 +239,22 @@ class Peer:
 
     def may_share(self, value):
         return True
+
+    def may_be_asked(self, target):
+        return True
+
+    def was_shared(self, target):
+        """Whether `target` is an object of this end that the other end was given."""
+        number = self._numbers.get(id(target))
+        return number is not None and self._objects[number] is target
+
+    def _name_of(self, value):
+        """Name of a class that both ends define: its instances cross as their attributes."""
+        name = type(value).__name__
+        return name if self.shared_classes.get(name) is type(value) and type(value.__dict__) is dict else None
+
+    def _make(self, name):
+        return object.__new__(self.shared_classes[name])
 
     def _resolve(self, tag, number):
         return Remote(self, number) if tag == b"o" else self._objects[number]

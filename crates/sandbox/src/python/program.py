@@ -187,6 +187,14 @@ def exports(module):
     return found
 
 
+def share(peer, module, names):
+    """Takes the program's own classes of these names as the other end's twins."""
+    for name in names:
+        value = getattr(module, name, None)
+        if isinstance(value, type) and issubclass(value, object):
+            peer.shared_classes[name] = value
+
+
 def serve():
     """A judged run: the program is the module `solution`; the tester asks, this answers until it hangs up."""
     filename = "solution.py"
@@ -212,6 +220,7 @@ def serve():
         os._exit(0)
     operations = dict(channel.OPERATIONS)
     operations["name"] = lambda target, name: getattr(module, name)
+    operations["share"] = lambda target, *names: share(peer, module, names)
     peer.operations = operations
     peer.send(("ready", 0, exports(module)))
     try:

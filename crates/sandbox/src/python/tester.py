@@ -10,6 +10,7 @@ import json
 import os
 import sys
 
+import numpy_stand_in
 import peer as channel
 import program
 
@@ -28,6 +29,9 @@ class TesterPeer(channel.Peer):
 
     def may_share(self, value):
         return type(value) in SHARED
+
+    def may_be_asked(self, target):
+        return self.was_shared(target)
 
 
 SHARED = (type(say), type(len), type(str.upper), type("".upper), type)
@@ -110,11 +114,6 @@ def in_place(function, /, *args, **kwargs):
     return function(*args, **kwargs)
 
 
-def parsed(source):
-    tree = InPlace().visit(ast.parse(source, "tests.py"))
-    return ast.fix_missing_locations(tree)
-
-
 def names_used(trees):
     """Names that the tests read, and those of them that they read an attribute of."""
     names, bases = set(), set()
@@ -125,6 +124,22 @@ def names_used(trees):
             elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
                 bases.add(node.value.id)
     return names, bases
+
+
+def names_bound(trees):
+    """Names that the tests give a meaning to themselves, anywhere."""
+    own = {"__hone_in_place__", "__hone_pass__", "__hone_fail__"}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                own.add(node.id)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                own.add(node.name)
+            elif isinstance(node, ast.arg):
+                own.add(node.arg)
+            elif isinstance(node, ast.alias):
+                own.add((node.asname or node.name).partition(".")[0])
+    return own
 
 
 def standard(module, name=None):
@@ -139,10 +154,15 @@ def standard(module, name=None):
 
 
 def bind(scope, trees, exports, peer):
-    """Gives the tests the solution's names; built-in names and standard modules are never the solution's."""
+    """Gives the tests the solution's names; built-in names and standard modules are never the solution's.
+
+    One exception: tests that ask for nothing else mean the solution's own `sum`, not the built-in one.
+    """
     names, bases = names_used(trees)
+    own = names_bound(trees)
+    is_shadowing = not any(name not in own and not hasattr(builtins, name) for name in names)
     for name in sorted(names):
-        if hasattr(builtins, name):
+        if hasattr(builtins, name) and not (is_shadowing and exports.get(name) == ("object",)):
             continue
         export = exports.get(name)
         if name in bases and name in sys.stdlib_module_names and (export is None or export[:1] != ("object",)):
@@ -165,12 +185,44 @@ def bind(scope, trees, exports, peer):
             scope[name] = value
 
 
+def share(scope, exports, peer):
+    """Classes that the tests define and the solution defines too: instances cross by their attributes."""
+    twins = {}
+    for name, value in scope.items():
+        if isinstance(value, type) and value.__module__ == "tests" and name in exports and value.__flags__ & 1 << 9:
+            if not issubclass(value, BaseException) and hasattr(value, "__dict__"):
+                twins[name] = value
+    if twins:
+        peer.ask("share", None, tuple(sorted(twins)), {})
+        peer.calls -= 1
+        peer.shared_classes.update(twins)
+
+
 def exception_class(name, bases):
     for base in bases if type(bases) is tuple else ():
         kind = getattr(builtins, base, None) if type(base) is str else None
         if isinstance(kind, type) and issubclass(kind, Exception):
             return type(name, (kind,), {})
     return type(name, (Exception,), {})
+
+
+def imports(tree, name):
+    return any(
+        isinstance(n, ast.Import) and any(a.name == name for a in n.names)
+        or isinstance(n, ast.ImportFrom) and n.module == name
+        for n in ast.walk(tree)
+    )
+
+
+def parsed(source):
+    """The tests' syntax tree, ready to compile."""
+    tree = ast.fix_missing_locations(InPlace().visit(ast.parse(source, "tests.py")))
+    if "numpy" in source and "numpy" not in sys.modules and imports(tree, "numpy"):
+        try:
+            import numpy  # noqa: F401
+        except ImportError:
+            sys.modules["numpy"] = numpy_stand_in
+    return tree
 
 
 def new_scope():
@@ -208,6 +260,7 @@ def judge_asserts(peer, exports, setup, asserts):
         setup_tree = parsed(setup)
         bind(scope, trees + [setup_tree], exports, peer)
         exec(compile(setup_tree, "tests.py", "exec", dont_inherit=True), scope)
+        share(scope, exports, peer)
     except BaseException as error:
         for index in range(len(asserts)):
             verdict.record(index, False, "setup failed: %s" % explain(error, setup))
@@ -219,11 +272,11 @@ def judge_asserts(peer, exports, setup, asserts):
 
 
 def is_test(node):
-    """Whether a statement of `check` tests something: it asserts, or it is a bare call."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        return True
-    return any(isinstance(n, ast.Assert) for n in ast.walk(node)) and not isinstance(
-        node, (ast.FunctionDef, ast.ClassDef)
+    """Whether a statement of `check` tests something: it asserts, or makes a call for its own sake."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    return any(
+        isinstance(n, ast.Assert) or isinstance(n, ast.Expr) and isinstance(n.value, ast.Call) for n in ast.walk(node)
     )
 
 
@@ -252,6 +305,20 @@ def split_check(tree):
     check[-1].body = body or [ast.Pass()]
     ast.fix_missing_locations(tree)
     return sources
+
+
+def find(peer, exports, entry_point):
+    """The solution's function `f`, `Class.f` or `Class().f`."""
+    first, *rest = entry_point.split(".")
+    name = first[:-2] if first.endswith("()") else first
+    if name not in exports:
+        raise NameError("the solution does not define %s" % name)
+    found = peer.ask("name", None, (name,), {})
+    if name != first:
+        found = peer.ask("call", found, (), {})
+    for attribute in rest:
+        found = peer.ask("get", found, (attribute,), {})
+    return found
 
 
 def judge_check(peer, exports, source, entry_point):
@@ -285,12 +352,11 @@ def judge_check(peer, exports, source, entry_point):
 
     scope.update(__hone_pass__=passed, __hone_fail__=failed)
     try:
-        bind(scope, [tree, ast.Expr(ast.Name(entry_point, ast.Load()))], exports, peer)
-        if entry_point not in exports:
-            raise NameError("the solution does not define %s" % entry_point)
-        candidate = peer.ask("name", None, (entry_point,), {})
-        peer.calls = 0
+        bind(scope, [tree], exports, peer)
         exec(code, scope)
+        share(scope, exports, peer)
+        candidate = find(peer, exports, entry_point)
+        peer.calls = 0
         scope["check"](candidate)
     except BaseException as error:
         for index in range(len(sources)):

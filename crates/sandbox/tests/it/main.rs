@@ -1,6 +1,9 @@
 //! The sandbox from outside: plain runs, judged runs, and what becomes of the machine.
 
+mod catalogue;
 mod honest;
+mod lifecycle;
+mod references;
 
 use hone_sandbox::{Limits, Outcome, Sandbox, SandboxConfig};
 use std::sync::OnceLock;

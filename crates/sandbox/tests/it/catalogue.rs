@@ -1,0 +1,231 @@
+//! The catalogue of hostile and honest programs: nothing wrongly passed, nothing harmed, nothing honest broken.
+//!
+//! Programs are sections of `tests/catalogue/*.py`: `#: name | how [| expected class]`. A hostile program that does
+//! what it must not prints HARM; one that is judged must not pass. After every program an honest one runs.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use hone_sandbox::{Limits, OutcomeClass, Sandbox, SandboxConfig, Submission, TestSuite};
+
+const HOSTILE: [(&str, &str); 12] = [
+    ("early_exit", include_str!("../catalogue/early_exit.py")),
+    ("forged_verdict", include_str!("../catalogue/forged_verdict.py")),
+    ("equality", include_str!("../catalogue/equality.py")),
+    ("tampering", include_str!("../catalogue/tampering.py")),
+    ("peeking", include_str!("../catalogue/peeking.py")),
+    ("time", include_str!("../catalogue/time.py")),
+    ("resources", include_str!("../catalogue/resources.py")),
+    ("harm", include_str!("../catalogue/harm.py")),
+    ("network", include_str!("../catalogue/network.py")),
+    ("leak", include_str!("../catalogue/leak.py")),
+    ("privilege", include_str!("../catalogue/privilege.py")),
+    ("crash", include_str!("../catalogue/crash.py")),
+];
+const HONEST: (&str, &str) = ("honest", include_str!("../catalogue/honest.py"));
+
+struct Program {
+    name: String,
+    how: String,
+    class: Option<OutcomeClass>,
+    source: String,
+}
+
+fn programs((kind, text): (&str, &str)) -> Vec<Program> {
+    let mut found: Vec<Program> = Vec::new();
+    for line in text.lines() {
+        if let Some(header) = line.strip_prefix("#: ") {
+            let mut parts = header.split('|').map(str::trim);
+            let name = format!("{kind}: {}", parts.next().unwrap_or_default());
+            let how = parts.next().unwrap_or_default().to_owned();
+            let class = parts.next().map(|c| serde_json::from_value(c.into()).expect("a class"));
+            found.push(Program { name, how, class, source: String::new() });
+        } else if let Some(program) = found.last_mut() {
+            program.source.push_str(line);
+            program.source.push('\n');
+        }
+    }
+    found
+}
+
+/// What a hostile program might reach: a file, a process, a port, a socket.
+struct Canary {
+    folder: PathBuf,
+    victim: Child,
+    port: TcpListener,
+    socket: UnixListener,
+}
+
+impl Canary {
+    fn new() -> Canary {
+        let folder = std::env::temp_dir().join(format!("hone-canary-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        std::fs::write(folder.join("file"), "untouched").expect("a canary");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port");
+        port.set_nonblocking(true).expect("non-blocking");
+        let socket = UnixListener::bind(folder.join("file.sock")).expect("a socket");
+        socket.set_nonblocking(true).expect("non-blocking");
+        let victim = Command::new("sleep").arg("3600").spawn().expect("sleep runs");
+        Canary { folder, victim, port, socket }
+    }
+
+    fn place(&self, source: &str) -> String {
+        let file = self.folder.join("file").display().to_string();
+        let port = self.port.local_addr().expect("an address").port().to_string();
+        source
+            .replace("CANARY", &file)
+            .replace("VICTIM", &self.victim.id().to_string())
+            .replace("PORT", &port)
+            .replace("\\0NULL", "\0")
+    }
+
+    fn harm(&mut self) -> Option<String> {
+        if std::fs::read_to_string(self.folder.join("file")).ok().as_deref() != Some("untouched") {
+            return Some("the canary file was touched".into());
+        }
+        if self.victim.try_wait().expect("our child").is_some() {
+            return Some("a process of the host was killed".into());
+        }
+        if !matches!(self.port.accept(), Err(e) if e.kind() == ErrorKind::WouldBlock) {
+            return Some("a port of the host was reached".into());
+        }
+        if !matches!(self.socket.accept(), Err(e) if e.kind() == ErrorKind::WouldBlock) {
+            return Some("a socket of the host was reached".into());
+        }
+        None
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        let _ = self.victim.kill();
+        let _ = self.victim.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn limits() -> Limits {
+    Limits { cpu_ms: 500, wall_ms: 2_000, memory_bytes: 256 << 20, ..Limits::default() }
+}
+
+fn tests(how: &str) -> TestSuite {
+    let asserts: &[&str] = match how {
+        "judge-mutation" => &[
+            "values = [3, 1]\nassert add(values) == sorted(values)",
+            "values = [5, 4, 3]\nresult = add(values)\nassert result == sorted(values) and values == [5, 4, 3]",
+        ],
+        "judge-builtins" => &["assert set(add([1])) == set([2])", "assert sorted(add([2, 1])) == [3, 4]"],
+        "judge-contains" => &["assert 3 in add(1, 2)"],
+        "judge-map" => &["assert all(map(add, [1, 2, 3]))"],
+        "judge-truth" => &["assert add(1, 2)"],
+        _ => &["assert add(1, 2) == 3", "assert add(-4, 9) == 5", "assert add([1], [2]) == [1, 2]"],
+    };
+    TestSuite::Asserts { setup: String::new(), asserts: asserts.iter().map(|a| (*a).to_owned()).collect() }
+}
+
+/// Runs one program and says what is wrong with what came of it.
+fn complaint(
+    sandbox: &Sandbox,
+    program: &Program,
+    source: &str,
+    limits: &Limits,
+    is_honest: bool,
+) -> Option<String> {
+    let times = if program.how == "run-twice" { 2 } else { 1 };
+    for _ in 0..times {
+        let (class, outcome) = if program.how.starts_with("judge") {
+            let submission = Submission {
+                solution: source.to_owned(),
+                tests: tests(&program.how),
+                limits: limits.clone(),
+            };
+            match sandbox.judge(&submission) {
+                Ok(judgement) => (judgement.outcome.class, judgement.outcome),
+                Err(error) => return Some(format!("the sandbox failed: {error}")),
+            }
+        } else {
+            match sandbox.run(source, b"", limits) {
+                Ok(outcome) => (outcome.class, outcome),
+                Err(error) => return Some(format!("the sandbox failed: {error}")),
+            }
+        };
+        let shown = || format!("{class:?} {:?} {:?} {}", outcome.error, outcome.stdout, outcome.stderr);
+        if outcome.stdout.contains("HARM") {
+            return Some(format!("did harm: {}", shown()));
+        }
+        if program.class.is_some_and(|expected| expected != class) {
+            return Some(format!("expected {:?}: {}", program.class, shown()));
+        }
+        if program.how.starts_with("judge") && !is_honest && class == OutcomeClass::Passed {
+            return Some("wrongly passed".into());
+        }
+        if program.how == "run" && is_honest && !outcome.stdout.contains("ok") {
+            return Some(format!("broken: {}", shown()));
+        }
+        if outcome.wall_ms > 60_000.0 {
+            return Some(format!("took {} ms", outcome.wall_ms));
+        }
+    }
+    None
+}
+
+fn is_sound(sandbox: &Sandbox) -> bool {
+    let solution =
+        "import os\nassert os.listdir('/tmp') == []\ndef add(a, b):\n    return a + b\n".to_owned();
+    let submission = Submission { solution, tests: tests("judge"), limits: Limits::default() };
+    sandbox.judge(&submission).is_ok_and(|j| j.outcome.class == OutcomeClass::Passed)
+}
+
+#[test]
+fn no_hostile_program_passes_or_harms_and_no_honest_one_breaks() {
+    let sandbox =
+        Sandbox::start(SandboxConfig { workers: 1, ..SandboxConfig::default() }).expect("strict isolation");
+    let mut canary = Canary::new();
+    let mut complaints = Vec::new();
+    let (mut hostile, mut honest) = (0, 0);
+    for program in HOSTILE.into_iter().flat_map(programs) {
+        hostile += 1;
+        let source = canary.place(&program.source);
+        let patient = Limits { cpu_ms: 4_000, wall_ms: 10_000, ..limits() };
+        let limits = if program.class == Some(OutcomeClass::MemoryLimit) { patient } else { limits() };
+        let found = complaint(&sandbox, &program, &source, &limits, false)
+            .or_else(|| canary.harm())
+            .or_else(|| (!is_sound(&sandbox)).then(|| "the run after it is not sound".into()));
+        complaints.extend(found.map(|c| format!("{}: {c}", program.name)));
+    }
+    for program in programs(HONEST) {
+        honest += 1;
+        let found = complaint(&sandbox, &program, &program.source, &Limits::default(), true);
+        complaints.extend(found.map(|c| format!("{}: {c}", program.name)));
+    }
+    assert!(hostile >= 80 && honest >= 15, "{hostile} hostile and {honest} honest programs");
+    eprintln!("{hostile} hostile and {honest} honest programs, {} complaints", complaints.len());
+    assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// The same as another user, where this test runs as root.
+#[test]
+fn the_catalogue_holds_for_an_ordinary_user() {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0);
+    if !is_root {
+        eprintln!("skipped: this is an ordinary user already");
+        return;
+    }
+    let copy = std::env::temp_dir().join(format!("hone-sandbox-test-{}", std::process::id()));
+    std::fs::copy(std::env::current_exe().expect("a path"), &copy).expect("a copy");
+    let output = Command::new("setpriv")
+        .args(["--reuid=65533", "--regid=65533", "--clear-groups", "--inh-caps=-all"])
+        .arg(&copy)
+        .args(["--exact", "catalogue::no_hostile_program_passes_or_harms_and_no_honest_one_breaks"])
+        .env_remove("TMPDIR")
+        .current_dir("/")
+        .output();
+    let _ = std::fs::remove_file(&copy);
+    match output {
+        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout)),
+        Err(error) => eprintln!("skipped: setpriv: {error}"),
+    }
+}

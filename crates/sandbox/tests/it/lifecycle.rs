@@ -1,0 +1,233 @@
+//! Workers: many threads, death and replacement, endurance, and nothing left behind.
+//!
+//! Tests that count processes or descriptors run in a process of their own.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hone_sandbox::{
+    Compare, JudgeMode, Limits, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase, Submission,
+    TestSuite,
+};
+
+use crate::sandbox;
+
+const OWN: &str = "HONE_TEST_OWN_PROCESS";
+
+/// Runs the test `name` in a new process; true in that process itself.
+fn is_own_process(name: &str) -> bool {
+    if std::env::var_os(OWN).is_some() {
+        return true;
+    }
+    let output = Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", name, "--nocapture"])
+        .env(OWN, "1")
+        .output()
+        .expect("the test runs");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    false
+}
+
+fn submission(solution: &str, asserts: &[&str]) -> Submission {
+    Submission {
+        solution: solution.into(),
+        tests: TestSuite::Asserts {
+            setup: String::new(),
+            asserts: asserts.iter().map(|a| (*a).into()).collect(),
+        },
+        limits: Limits::default(),
+    }
+}
+
+/// Processes whose parent is `pid`.
+fn children_of(pid: u32) -> BTreeSet<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    all.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(|&p| parent(p) == Some(pid)).collect()
+}
+
+fn start(workers: usize) -> Sandbox {
+    Sandbox::start(SandboxConfig { workers, ..SandboxConfig::default() })
+        .expect("strict isolation works here")
+}
+
+#[test]
+fn what_cannot_be_judged_is_an_error() {
+    for bad in [submission("x = 1", &[]), submission("x = 1", &["  "])] {
+        assert!(matches!(sandbox().judge(&bad), Err(SandboxError::BadSubmission(_))));
+    }
+    let none = sandbox().judge_stdio("print(1)", &[], Compare::Lines, &Limits::default());
+    assert!(matches!(none, Err(SandboxError::BadSubmission(_))));
+    let idle = sandbox().judge(&submission("def f():\n    return 1\n", &["assert True"])).expect("runs");
+    assert_ne!(idle.outcome.class, OutcomeClass::Passed, "tests that never use the solution prove nothing");
+}
+
+#[test]
+fn many_threads_share_few_workers() {
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            scope.spawn(move || {
+                for turn in 0..5 {
+                    let right = (number + turn) % 2 == 0;
+                    let solution =
+                        format!("def f(x):\n    return x + {}\n", if right { number } else { number + 1 });
+                    let assert = format!("assert f(1) == {}", number + 1);
+                    let judgement = sandbox().judge(&submission(&solution, &[&assert])).expect("runs");
+                    assert_eq!(judgement.outcome.class == OutcomeClass::Passed, right, "{judgement:?}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn stdin_and_stdout_are_compared_outside() {
+    let case = |stdin: &str, stdout: &str| StdioCase { stdin: stdin.into(), stdout: stdout.into() };
+    let cases = [case("1 2\n", "3\n"), case("5 5\n", "10\n")];
+    let judge = |program: &str| {
+        sandbox().judge_stdio(program, &cases, Compare::Lines, &Limits::default()).expect("runs")
+    };
+    assert_eq!(judge("print(sum(map(int, input().split())))").outcome.class, OutcomeClass::Passed);
+    let wrong = judge("print(3)");
+    assert_eq!(wrong.outcome.class, OutcomeClass::WrongAnswer);
+    assert_eq!(wrong.tests.iter().map(|t| t.is_passed).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(judge("import os; os._exit(0)").outcome.class, OutcomeClass::WrongAnswer);
+    assert_eq!(judge("input(1/0)").outcome.class, OutcomeClass::RuntimeError);
+}
+
+#[test]
+fn unittest_suites_run_jointly_and_say_so() {
+    let tests = "import unittest\nclass T(unittest.TestCase):\n    def test_one(self):\n        \
+                 self.assertEqual(f(1), 2)\n    def test_two(self):\n        self.assertEqual(f(2), 3)\n";
+    let judge = |solution: &str| sandbox().judge_unittest(solution, tests, &Limits::default()).expect("runs");
+    let right = judge("def f(x):\n    return x + 1\n");
+    assert_eq!(
+        (right.outcome.class, right.mode, right.tests.len()),
+        (OutcomeClass::Passed, JudgeMode::Joint, 2)
+    );
+    let wrong = judge("def f(x):\n    return 2\n");
+    assert_eq!(wrong.outcome.class, OutcomeClass::WrongAnswer, "{wrong:?}");
+    assert_eq!(
+        judge("def f(x):\n    import os\n    os._exit(0)\n").outcome.class,
+        OutcomeClass::RuntimeError
+    );
+}
+
+#[test]
+fn a_dead_worker_is_replaced_and_its_run_repeated() {
+    if !is_own_process("lifecycle::a_dead_worker_is_replaced_and_its_run_repeated") {
+        return;
+    }
+    let sandbox = start(1);
+    for pid in children_of(std::process::id()) {
+        Command::new("kill").args(["-9", &pid.to_string()]).status().expect("kill runs");
+    }
+    let judgement =
+        sandbox.judge(&submission("def f():\n    return 1\n", &["assert f() == 1"])).expect("replaced");
+    assert_eq!(judgement.outcome.class, OutcomeClass::Passed);
+    drop(sandbox);
+    assert_eq!(children_of(std::process::id()), BTreeSet::new());
+}
+
+#[test]
+fn nothing_outlives_a_killed_parent() {
+    let name = "lifecycle::nothing_outlives_a_killed_parent";
+    if std::env::var_os(OWN).is_some() {
+        let sandbox = start(2);
+        println!("ready");
+        let forever = "import os, time\nfor _ in range(5):\n    os.fork()\ntime.sleep(1000)\n";
+        let _ = sandbox.run(forever, b"", &Limits { wall_ms: 1_000_000, ..Limits::default() });
+        return;
+    }
+    let mut parent = Command::new(std::env::current_exe().expect("a path"))
+        .args(["--exact", name, "--nocapture"])
+        .env(OWN, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the test runs");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(parent.stdout.take().expect("piped")));
+    assert!(lines.any(|l| l.is_ok_and(|l| l.ends_with("ready"))), "it starts");
+    std::thread::sleep(Duration::from_millis(300));
+    let zygotes = children_of(parent.id());
+    assert_eq!(zygotes.len(), 4, "{zygotes:?}");
+    parent.kill().expect("our child");
+    parent.wait().expect("our child");
+    let until = Instant::now() + Duration::from_secs(20);
+    let is_alive = |pid: &u32| std::fs::metadata(format!("/proc/{pid}")).is_ok();
+    while zygotes.iter().any(is_alive) {
+        assert!(Instant::now() < until, "workers outlive their parent");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// User and system milliseconds of this process and its ended children.
+fn cpu_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
+    let fields: Vec<f64> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|f| f.parse().ok())
+        .collect();
+    // The state, a letter, was dropped; utime, stime, cutime and cstime are fields 14 to 17 of proc(5).
+    fields[10..14].iter().sum::<f64>() * 10.0
+}
+
+fn resident_bytes(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    text.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0) * 4096
+}
+
+#[test]
+fn three_thousand_runs_leave_no_trace() {
+    if !is_own_process("lifecycle::three_thousand_runs_leave_no_trace") {
+        return;
+    }
+    let sandbox = start(2);
+    let right = submission(
+        "def f(x):\n    return [x, x]\n",
+        &["assert f(1) == [1, 1]", "assert f('a') == ['a', 'a']"],
+    );
+    let turn = |count: usize| {
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for number in 0..count / 2 {
+                        if number % 2 == 0 {
+                            let judgement = sandbox.judge(&right).expect("runs");
+                            assert_eq!(judgement.outcome.class, OutcomeClass::Passed, "{judgement:?}");
+                        } else {
+                            let outcome = sandbox.run("print(1)", b"", &Limits::default()).expect("runs");
+                            assert_eq!(outcome.stdout, "1\n");
+                        }
+                    }
+                });
+            }
+        });
+    };
+    let state = || {
+        let fds = std::fs::read_dir("/proc/self/fd").expect("/proc").count();
+        let zygotes = children_of(std::process::id());
+        let memory: u64 = zygotes.iter().map(|&pid| resident_bytes(pid)).sum();
+        (fds, zygotes, memory + resident_bytes(std::process::id()))
+    };
+    turn(200);
+    let before = state();
+    let (cpu, wall) = (cpu_ms(), Instant::now());
+    turn(2_800);
+    let after = state();
+    drop(sandbox);
+    eprintln!(
+        "2800 runs (half judged): {:.1} s wall; {:.2} ms CPU each, start included",
+        wall.elapsed().as_secs_f64(),
+        (cpu_ms() - cpu) / 2_800.0
+    );
+    assert_eq!((before.0, &before.1), (after.0, &after.1), "descriptors and processes");
+    assert!(after.2 < before.2 + (8 << 20), "memory grew from {} to {} bytes", before.2, after.2);
+}
