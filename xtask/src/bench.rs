@@ -1,4 +1,13 @@
 //! `cargo xtask bench`: numbers with their commit, machine and command. One module a benchmark.
+//!
+//! Rounds of a peer and of `hone` alternate in one run, so that a busy machine slows both. What `hone` must answer is written
+//! beside each benchmark: hidden commands `hone bench step` and `hone bench generate`.
+
+mod arithmetic;
+mod generate;
+mod grpo;
+mod page;
+mod peer;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -13,19 +22,41 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Bench {
     /// One GRPO step: time and peak memory, beside TRL.
-    Grpo,
+    Grpo(grpo::Arguments),
     /// Generation: tokens/s at several batch sizes, beside transformers.
-    Generate,
+    Generate(generate::Arguments),
     /// The sandbox: runs a second, start-up, memory.
     Sandbox,
 }
 
 /// Runs one benchmark.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let name = match arguments.bench {
-        Bench::Grpo => "grpo",
-        Bench::Generate => "generate",
-        Bench::Sandbox => "sandbox",
-    };
-    bail!("benchmark {name} is not written yet")
+    match &arguments.bench {
+        Bench::Grpo(arguments) => grpo::run(arguments),
+        Bench::Generate(arguments) => generate::run(arguments),
+        Bench::Sandbox => bail!("benchmark sandbox is not written yet"),
+    }
+}
+
+/// The middle of some numbers, the mean of the two middle ones of an even count; `None` of none.
+fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_by(f64::total_cmp);
+    let half = numbers.len() / 2;
+    match numbers.len() {
+        0 => None,
+        length if length % 2 == 1 => Some(numbers[half]),
+        _ => Some((numbers[half - 1] + numbers[half]) / 2.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
+    }
 }

@@ -28,7 +28,8 @@ Examples:
   cargo xtask quickstart --set trainer.steps=5         the same with fewer steps; everything after goes to `hone train`
   cargo xtask test                                     install what is missing, then every check and every test
   cargo xtask test --fast                              without clippy
-  cargo xtask bench grpo                               one GRPO step beside TRL";
+  cargo xtask bench grpo                               one GRPO step beside TRL
+  cargo xtask bench generate --batch 1,8,32            tokens/s beside transformers";
 
 #[derive(Subcommand)]
 enum Command {

@@ -1,0 +1,93 @@
+//! What every comparison needs: a venv with pinned packages, the model as a folder others read, processes that answer in JSON.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::{install, shell};
+
+/// The versions that are measured; a newer one is a new benchmark.
+const PACKAGES: &[&str] = &[
+    "torch==2.15.0",
+    "transformers==5.23.0",
+    "trl==1.16.0",
+    "peft==0.21.2",
+    "accelerate==1.15.0",
+    "datasets==5.2.0",
+    "jinja2==3.1.6",
+];
+
+/// Programs and model of a benchmark, ready to run.
+pub(super) struct Peers {
+    /// Python of the venv.
+    pub(super) python: String,
+    /// `hone`, built for release.
+    pub(super) hone: String,
+    /// The model as a Hugging Face folder of f32 weights.
+    pub(super) folder: PathBuf,
+}
+
+impl Peers {
+    /// Installs, builds and exports what is missing.
+    pub(super) fn prepare(model: &str) -> Result<Peers> {
+        install::venv()?;
+        let target = shell::root().join("target");
+        let python = venv(&target.join("bench-venv"))?;
+        shell::run(&shell::cargo(), &["build", "--release", "--package", "hone-cli"])?;
+        let hone = target.join("release/hone").display().to_string();
+        let folder = target.join("bench-model");
+        let out = folder.display().to_string();
+        shell::run(&hone, &["model", "export", model, "--format", "hf", "--type", "f32", "--out", &out])?;
+        Ok(Peers { python, hone, folder })
+    }
+
+    /// Runs a script of `xtask/peers` and reads what it prints.
+    pub(super) fn peer(&self, script: &str, arguments: &[&str]) -> Result<Value> {
+        let script = shell::root().join("xtask/peers").join(script).display().to_string();
+        answer(&self.python, &[&[script.as_str()][..], arguments].concat())
+    }
+
+    /// Runs `hone bench …` and reads what it prints.
+    pub(super) fn hone(&self, arguments: &[&str]) -> Result<Value> {
+        answer(&self.hone, &[&["bench"][..], arguments].concat())
+    }
+
+    /// Rate of a large f32 matrix product in PyTorch, in GFLOP/s.
+    pub(super) fn gemm_gflops(&self, threads: usize) -> Result<f64> {
+        let threads = threads.to_string();
+        let found = self.peer("transformers_generate.py", &["--gemm", "--threads", &threads])?;
+        number(&found, "gemm_gflops")
+    }
+}
+
+/// A number of an answer.
+pub(super) fn number(answer: &Value, key: &str) -> Result<f64> {
+    answer[key].as_f64().with_context(|| format!("expected a number {key}, found {answer}"))
+}
+
+/// The last line of what a program prints, as JSON.
+fn answer(program: &str, arguments: &[&str]) -> Result<Value> {
+    eprintln!("$ {program} {}", arguments.join(" "));
+    let text = shell::output(program, arguments)?;
+    let line = text.trim().lines().last().unwrap_or_default();
+    serde_json::from_str(line)
+        .or_else(|_| serde_json::from_str(&text))
+        .with_context(|| format!("expected JSON from {program}, found {text:?}"))
+}
+
+fn venv(folder: &Path) -> Result<String> {
+    let python = folder.join("bin/python").display().to_string();
+    let pins: Vec<String> = PACKAGES
+        .iter()
+        .filter_map(|pin| pin.split_once("=="))
+        .map(|(name, version)| format!("assert version('{name}') == '{version}'"))
+        .collect();
+    let check = format!("from importlib.metadata import version; {}", pins.join("; "));
+    if !shell::succeeds(&python, &["-c", &check]) {
+        eprintln!("installing what is measured beside: about 75 packages, 6 GB on disk");
+        shell::run("python3", &["-m", "venv", &folder.display().to_string()])?;
+        shell::run(&python, &[&["-m", "pip", "install", "--quiet"][..], PACKAGES].concat())?;
+    }
+    Ok(python)
+}
