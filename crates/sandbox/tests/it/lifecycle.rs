@@ -231,3 +231,18 @@ fn three_thousand_runs_leave_no_trace() {
     assert_eq!((before.0, &before.1), (after.0, &after.1), "descriptors and processes");
     assert!(after.2 < before.2 + (8 << 20), "memory grew from {} to {} bytes", before.2, after.2);
 }
+
+#[test]
+fn the_machine_is_described() {
+    let layers = hone_sandbox::probe();
+    let names: BTreeSet<&str> = layers.iter().map(|l| l.layer.as_str()).collect();
+    assert_eq!(names.len(), layers.len(), "each layer once");
+    for layer in &layers {
+        assert_eq!(layer.is_available, layer.hint.is_none(), "a hint where something is missing: {layer:?}");
+        assert!(layer.is_available || !layer.is_required, "strict isolation works here: {layer:?}");
+    }
+    let python = hone_sandbox::toolchains().remove(0);
+    assert_eq!(python.language, "python");
+    assert!(python.path.is_some_and(|p| p.is_absolute() && !p.ends_with("shims/python3")), "past any shim");
+    assert!(python.version.is_some_and(|v| v.starts_with("3.")));
+}

@@ -107,7 +107,7 @@ fn human_eval() {
 
 #[test]
 fn human_eval_plus() {
-    check("humanevalplus/HumanEvalPlus-OriginFmt.jsonl.gz", 4, &["HumanEval/32"], |row| {
+    check("humanevalplus/HumanEvalPlus-OriginFmt.jsonl.gz", 16, &["HumanEval/32"], |row| {
         let solution = format!("{}{}", text(row, "prompt"), text(row, "canonical_solution"));
         (
             text(row, "task_id").into(),
