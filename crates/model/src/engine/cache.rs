@@ -21,6 +21,11 @@ impl Cache {
         }
     }
 
+    /// Positions it has room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     fn start(&self, layer: usize, head: usize) -> usize {
         (layer * self.heads.keys + head) * 2 * self.capacity * self.heads.dim
     }

@@ -2,6 +2,7 @@
 
 use super::attention::Heads;
 use super::buffer::Buffer;
+use super::cache::Cache;
 use super::compute::Compute;
 use super::elementwise::{self, Rotary};
 use super::head::{HeadBuffers, RowGradient, RowStats, Vocabulary};
@@ -34,6 +35,8 @@ pub(super) struct Pass {
     inputs: Vec<Buffer>,
     pub(super) workspace: Workspace,
     pub(super) head: HeadBuffers,
+    /// Caches of sequences that ended.
+    pub(super) spare_caches: Vec<Cache>,
     pub(super) stream: Buffer,
     pub(super) hidden: Buffer,
     pub(super) rstd: Buffer,

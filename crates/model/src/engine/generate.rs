@@ -11,7 +11,7 @@ use super::decoder::Decoder;
 use super::elementwise;
 use super::head::{BlockStats, RowStats};
 use super::layer::{Activations, Context};
-use super::layout::{Layout, Segment, check_tokens};
+use super::layout::{Layout, check_tokens};
 use super::random::Stream;
 use super::sampling::{Row, draw};
 use crate::{Completion, FinishReason, GenerateRequest, ModelError, PromptGroup};
@@ -46,7 +46,6 @@ pub(super) struct Generation<'a> {
     waiting: VecDeque<usize>,
     prefilled: VecDeque<Prefilled>,
     slots: Vec<Slot>,
-    spare: Vec<Cache>,
     capacity: usize,
 }
 
@@ -63,15 +62,7 @@ impl<'a> Generation<'a> {
             capacity = capacity.max(context.min(request.prompt.len() + request.sampling.max_new_tokens));
         }
         let waiting = (0..requests.len()).filter(|&i| requests[i].samples > 0).collect();
-        Ok(Generation {
-            requests,
-            decode,
-            waiting,
-            prefilled: VecDeque::new(),
-            slots: Vec::new(),
-            spare: Vec::new(),
-            capacity,
-        })
+        Ok(Generation { requests, decode, waiting, prefilled: VecDeque::new(), slots: Vec::new(), capacity })
     }
 
     pub(super) fn run(
@@ -114,8 +105,7 @@ impl<'a> Generation<'a> {
             let [run, step, task] = request.seed;
             let stream = Stream::new(&[run, step, task, sample as u64]);
             let layers = decoder.layers.len();
-            let mut cache =
-                self.spare.pop().unwrap_or_else(|| Cache::new(decoder.heads(), layers, self.capacity));
+            let mut cache = decoder.new_cache(self.capacity);
             cache.copy_from(&prompt.cache, layers, request.prompt.len());
             let row = Row { logits: &prompt.logits, blocks: &prompt.blocks, stats: prompt.stats };
             let token = draw(&row, &request.sampling, stream, 0);
@@ -129,7 +119,7 @@ impl<'a> Generation<'a> {
                 cache,
             };
             if prompt.next_sample == request.samples {
-                self.prefilled.pop_front();
+                decoder.pass.spare_caches.extend(self.prefilled.pop_front().map(|prompt| prompt.cache));
             }
             self.slots.push(slot);
             let index = self.slots.len() - 1;
@@ -162,7 +152,7 @@ impl<'a> Generation<'a> {
             .map(|&i| PromptGroup { prompt: self.requests[i].prompt.clone(), completions: Vec::new() })
             .collect();
         let layout = Layout::new(&decoder.config, &groups)?;
-        let caches = decoder.fill_caches(&layout);
+        let caches = decoder.fill_caches(&layout, self.capacity);
         let last_rows: Vec<usize> = layout.segments.iter().map(|s| s.first_row + s.rows - 1).collect();
         let inverse: Vec<f32> = batch.iter().map(|&i| inverse_temperature(&self.requests[i])).collect();
         let stats = decoder.head_of_rows(&last_rows, &inverse);
@@ -220,7 +210,7 @@ impl<'a> Generation<'a> {
     /// Appends a token to a sequence and hands the sequence over if that ends it.
     fn push(
         &mut self,
-        decoder: &Decoder,
+        decoder: &mut Decoder,
         index: usize,
         token: u32,
         logprob: f32,
@@ -239,7 +229,7 @@ impl<'a> Generation<'a> {
             return Ok(ControlFlow::Continue(()));
         };
         let slot = self.slots.swap_remove(index);
-        self.spare.push(slot.cache);
+        decoder.pass.spare_caches.push(slot.cache);
         let shown = if finish == FinishReason::StopToken { slot.tokens.len() - 1 } else { slot.tokens.len() };
         let text = cut_at_stop((self.decode)(&slot.tokens[..shown]), &request.stop);
         Ok(on_completion(Completion {
@@ -314,11 +304,24 @@ fn cut_at_stop(mut text: String, stop: &[String]) -> String {
 }
 
 impl Decoder {
+    /// A cache for `capacity` positions, one that was used before if it fits: they are large, and fresh memory is slow.
+    fn new_cache(&mut self, capacity: usize) -> Cache {
+        let spare = &mut self.pass.spare_caches;
+        let fitting = spare.iter().position(|c| (capacity..=2 * capacity + 64).contains(&c.capacity()));
+        match fitting {
+            Some(index) => spare.swap_remove(index),
+            None => {
+                spare.clear();
+                Cache::new(self.heads(), self.layers.len(), capacity)
+            }
+        }
+    }
+
     /// Runs the layers over prompts; returns each one's cache and leaves the residual stream in the pass.
-    fn fill_caches(&mut self, layout: &Layout) -> Vec<Cache> {
-        let (heads, width) = (self.heads(), self.heads().qkv_width());
-        let new_cache = |s: &Segment| Mutex::new(Cache::new(heads, self.layers.len(), s.rows));
-        let caches: Vec<Mutex<Cache>> = layout.segments.iter().map(new_cache).collect();
+    fn fill_caches(&mut self, layout: &Layout, capacity: usize) -> Vec<Cache> {
+        let width = self.heads().qkv_width();
+        let caches: Vec<Mutex<Cache>> =
+            layout.segments.iter().map(|_| Mutex::new(self.new_cache(capacity))).collect();
         self.run_layers_with(layout, &mut |compute, layer, acts| {
             compute.pool.run(caches.len(), &|i| {
                 let mut cache = caches[i].lock().unwrap_or_else(PoisonError::into_inner);
