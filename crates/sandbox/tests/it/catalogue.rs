@@ -189,7 +189,7 @@ fn no_hostile_program_passes_or_harms_and_no_honest_one_breaks() {
     for program in HOSTILE.into_iter().flat_map(programs) {
         hostile += 1;
         let source = canary.place(&program.source);
-        let patient = Limits { cpu_ms: 4_000, wall_ms: 10_000, ..limits() };
+        let patient = Limits { cpu_ms: 20_000, wall_ms: 40_000, ..limits() };
         let limits = if program.class == Some(OutcomeClass::MemoryLimit) { patient } else { limits() };
         let found = complaint(&sandbox, &program, &source, &limits, false)
             .or_else(|| canary.harm())
