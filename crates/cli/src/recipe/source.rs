@@ -90,7 +90,7 @@ impl Source {
             if let Some(place) = self.places.get(key) {
                 return Some(place);
             }
-            key = key.rsplit_once('.')?.0;
+            key = &key[..key.rfind(['.', '['])?];
         }
     }
 

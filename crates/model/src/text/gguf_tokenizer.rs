@@ -165,17 +165,24 @@ fn merge_text(merge: &Value) -> Option<String> {
     }
 }
 
-/// The word for a way of cutting text; `trim_offsets` only concerns offsets, which nobody here uses.
+/// `trim_offsets` only concerns offsets, which nobody here uses: the same for the comparison.
+fn set_trim(part: &mut Value) {
+    if let Some(trim) = part.get_mut("trim_offsets") {
+        *trim = json!(true);
+    }
+}
+
+/// The word for a way of cutting text.
 fn pre_of(found: &Value) -> Option<&'static str> {
     let mut found = found.clone();
-    let parts = match found["pretokenizers"].as_array_mut() {
-        Some(parts) => parts.as_mut_slice(),
-        None => std::slice::from_mut(&mut found),
-    };
-    for part in parts {
-        if let Some(trim) = part.get_mut("trim_offsets") {
-            *trim = json!(true);
-        }
+    // Not `found["pretokenizers"]`: indexing would add the key where it is missing.
+    let is_sequence = found.get("pretokenizers").is_some_and(Value::is_array);
+    let parts = if is_sequence { found["pretokenizers"].as_array_mut() } else { None };
+    for part in parts.map_or_else(Vec::new, |parts| parts.iter_mut().collect()) {
+        set_trim(part);
+    }
+    if !is_sequence {
+        set_trim(&mut found);
     }
     ["smollm", "gpt-2", "llama-bpe"].into_iter().find(|pre| pre_tokenizer(pre).as_ref() == Some(&found))
 }
