@@ -20,7 +20,8 @@ pub struct TrainerConfig {
     pub epochs_per_batch: usize,
     /// Updates a pass: the batch is cut into this many parts.
     pub mini_batches: usize,
-    /// Tokens of one forward and backward, prompts included; bounds the memory. A larger group goes alone.
+    /// Tokens of one forward and backward, prompts included; bounds the memory and changes no speed. A larger group goes
+    /// alone.
     pub micro_batch_tokens: usize,
     /// Sequences in flight while sampling.
     pub generation_slots: usize,
@@ -50,7 +51,7 @@ impl Default for TrainerConfig {
             group_size: 8,
             epochs_per_batch: 1,
             mini_batches: 1,
-            micro_batch_tokens: 4096,
+            micro_batch_tokens: 1024,
             generation_slots: 32,
             execution_threads: 2,
             sampling: SamplingParams::default(),
