@@ -133,7 +133,25 @@ struct Queries<'a> {
     growth: usize,
 }
 
-impl Queries<'_> {
+impl<'a> Queries<'a> {
+    /// Rows `first..` of a segment, at most a tile of them: each sees its prompt, and its segment up to itself.
+    fn of_segment(
+        heads: Heads,
+        segment: Segment,
+        query_head: usize,
+        first: usize,
+        qkv: &'a [f32],
+    ) -> Queries<'a> {
+        let stride = heads.qkv_width();
+        Queries {
+            data: &qkv[(segment.first_row + first) * stride + query_head * heads.dim..],
+            stride,
+            count: MAX_ROWS.min(segment.rows - first),
+            seen: segment.prefix_rows + first + 1,
+            growth: 1,
+        }
+    }
+
     fn keys(&self) -> usize {
         self.seen + (self.count - 1) * self.growth
     }
@@ -244,18 +262,12 @@ fn forward_task(
     out: Shared<'_>,
     scratch: &mut Scratch,
 ) {
-    let (dim, width) = (heads.dim, heads.qkv_width());
+    let dim = heads.dim;
     let share = heads.queries / heads.keys;
     for query_head in head * share..(head + 1) * share {
         for first in (0..segment.rows).step_by(MAX_ROWS) {
             let row = segment.first_row + first;
-            let queries = Queries {
-                data: &qkv[row * width + query_head * dim..],
-                stride: width,
-                count: MAX_ROWS.min(segment.rows - first),
-                seen: segment.prefix_rows + first + 1,
-                growth: 1,
-            };
+            let queries = Queries::of_segment(heads, segment, query_head, first, qkv);
             let factors = weigh(isa, &queries, dim, &scratch.key_panels, heads.scale(), &mut scratch.weights);
             let keys = queries.keys();
             let target = Out::shared(out, row * heads.out_width() + query_head * dim, heads.out_width());
@@ -375,13 +387,7 @@ fn backward_task(
     for query_head in head * share..(head + 1) * share {
         for first in (0..segment.rows).step_by(MAX_ROWS) {
             let row = segment.first_row + first;
-            let queries = Queries {
-                data: &qkv[row * width + query_head * dim..],
-                stride: width,
-                count: MAX_ROWS.min(segment.rows - first),
-                seen: segment.prefix_rows + first + 1,
-                growth: 1,
-            };
+            let queries = Queries::of_segment(heads, segment, query_head, first, qkv);
             let (count, keys) = (queries.count, queries.keys());
             let padded = keys.next_multiple_of(PANEL);
             let factors = weigh(isa, &queries, dim, &scratch.key_panels, heads.scale(), &mut scratch.weights);
