@@ -85,6 +85,8 @@ pub(crate) enum Command {
     /// Look at task files.
     #[command(subcommand)]
     Data(commands::data::Command),
+    /// Try to fool the tests of tasks: mutants, constants, known hacks, repeated runs.
+    Audit(commands::audit::Arguments),
     /// Check what this machine offers and what is missing.
     Doctor(commands::doctor::Arguments),
     /// Time sampling and training on work of a fixed size.

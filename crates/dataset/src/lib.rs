@@ -1,10 +1,12 @@
-//! Raw code → documents → tasks. In this first form: tasks, their files, their validation, their likeness.
+//! Raw code → documents → tasks. In this first form: tasks, their files, their validation and
+//! audit, their likeness.
 //!
 //! Never here: tensors.
 
 mod task;
 mod task_file;
 
+pub mod audit;
 mod benchmark;
 mod fields;
 mod near_duplicates;

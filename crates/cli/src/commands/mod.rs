@@ -1,5 +1,6 @@
 //! One file per command: arguments with examples, and the wiring of that command.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod benchmark;
 pub(crate) mod compare;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<u8> {
         Command::Report(arguments) => report::run(&arguments, terminal)?,
         Command::Model(command) => model::run(&command, terminal)?,
         Command::Data(command) => return data::run(&command, terminal),
+        Command::Audit(arguments) => return audit::run(&arguments, terminal),
         Command::Doctor(arguments) => return doctor::run(&arguments, terminal),
         Command::Bench(command) => bench::run(&command, terminal)?,
         Command::Completions(arguments) => completions::run(&arguments, terminal)?,

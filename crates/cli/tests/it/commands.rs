@@ -106,3 +106,34 @@ fn tasks_are_checked_by_running_them() {
     fs::write(&path, format!("{good}\n")).unwrap();
     hone(&["data", "check", path.to_str().unwrap()]).code(0);
 }
+
+#[test]
+fn an_audit_lists_what_fools_the_tests() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tasks.jsonl");
+    let task = |id: &str, asserts: &[&str]| {
+        serde_json::json!({
+            "id": id, "instruction": "Return twice x.", "signature": "def double(x):", "entry_point": "double",
+            "tests": {"kind": "asserts", "asserts": asserts}, "reference": "def double(x):\n    return x * 2\n",
+        })
+        .to_string()
+    };
+    let good = task("good", &["assert double(2) == 4", "assert double(5) == 10"]);
+    fs::write(&path, format!("{good}\n{}\n", task("weak", &["assert double(0) == 0"]))).unwrap();
+    let call = hone(&["audit", path.to_str().unwrap(), "--json"]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let file = call.code(1).json()["files"][0].clone();
+    assert_eq!((file["tasks"].as_u64(), file["tasks_with_findings"].as_u64()), (Some(2), Some(1)));
+    let findings = file["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["task"] == "weak"), "{findings:?}");
+    assert!(findings.iter().any(|finding| finding["kind"] == "mutant"), "{findings:?}");
+    let text = hone(&["audit", path.to_str().unwrap()]).code(1).stdout;
+    assert!(
+        text.contains("weak  constant: a function that returns 0") && text.contains("the reference says"),
+        "{text}"
+    );
+    hone(&["audit", path.to_str().unwrap(), "--limit", "1"]).code(0);
+}

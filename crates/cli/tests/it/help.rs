@@ -16,6 +16,7 @@ fn help_names_every_command_and_the_exit_codes() {
         "report",
         "model",
         "data",
+        "audit",
         "doctor",
         "completions",
         "--json",

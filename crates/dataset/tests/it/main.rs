@@ -1,5 +1,6 @@
 //! Tests of the dataset crate against the sandbox and the task files.
 
+mod audit;
 mod benchmarks;
 mod committed_tasks;
 mod validation;
