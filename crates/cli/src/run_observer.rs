@@ -64,7 +64,7 @@ impl Observer for RunObserver<'_> {
         write_trajectories(self.run, report.step, &records)?;
         self.metrics.log(report.step, &report.metrics)?;
         let mut timings = report.timings.clone();
-        timings.extend(peak_memory_bytes().map(|bytes| (metric::PEAK_MEMORY_BYTES, bytes as f64)));
+        timings.extend(peak_memory_bytes().map(|bytes| (metric::PEAK_MEMORY_BYTES.into(), bytes as f64)));
         self.metrics.time(report.step, &timings)?;
         let value = |name: &str| report.value(name).unwrap_or(f64::NAN);
         self.facts = format!(

@@ -88,7 +88,7 @@ impl<'a> Training<'a> {
             let tasks = load_checked(path, &sandbox, &recipe.environment.limits(), terminal)?;
             Ok(CodeEnvironmentSet::new(tasks, sandbox.clone(), recipe.environment.clone())?)
         };
-        let train = environments(&recipe.tasks.train)?;
+        let train = environments(&recipe.tasks.train)?.with_rewards(recipe.program_rewards())?;
         let heldout = recipe.tasks.heldout.as_deref().map(environments).transpose()?;
         let threads = terminal.threads.unwrap_or(recipe.model.threads);
         let mut decoder = model.network(recipe.model.trainable(), threads, recipe.trainer.seed)?;
@@ -170,6 +170,7 @@ impl<'a> Training<'a> {
         let codec = TextCodec { render: &render, decode: &decode, stop_tokens: &[] };
         let (config, algorithm) = (self.recipe.trainer.clone(), self.recipe.algorithm.clone());
         let mut trainer = Trainer::new(config, algorithm, &mut self.decoder, &self.train, codec)?;
+        trainer.reward_tokens(self.recipe.token_rewards())?;
         if let Some(path) = &self.recipe.tasks.trajectories {
             let groups = logged_groups(path)?;
             self.terminal.note(&format!(

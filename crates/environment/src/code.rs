@@ -1,6 +1,6 @@
 //! Programming tasks as single-turn episodes: the task is shown, the answer's program is judged by hidden tests.
 //!
-//! Not here: which text of an answer is the program (`program.rs`), or what a verdict is worth (`reward.rs`).
+//! Not here: which text of an answer is the program (`program.rs`), or what a verdict is worth (`reward/`).
 
 use std::sync::Arc;
 
@@ -9,16 +9,14 @@ use hone_sandbox::{Limits, Sandbox, Submission};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Environment, EnvironmentError, EnvironmentSet, Message, Observation, RewardConfig, Role, Step, Verdict,
-    extract_program,
+    Environment, EnvironmentError, EnvironmentSet, Graders, Judged, Message, Observation, RewardPart,
+    RewardValue, Role, Step, Verdict, check_rewards, extract_program,
 };
 
 /// Settings of programming episodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CodeEnvironmentConfig {
-    /// Verdict → scalar.
-    pub reward: RewardConfig,
     /// CPU time of a program over all its tests, in milliseconds.
     pub cpu_ms: u64,
     /// Wall time, in milliseconds; generous, so that a busy machine does not turn right programs into wrong ones.
@@ -29,19 +27,13 @@ pub struct CodeEnvironmentConfig {
 
 impl Default for CodeEnvironmentConfig {
     fn default() -> Self {
-        CodeEnvironmentConfig {
-            reward: RewardConfig::default(),
-            cpu_ms: 2_000,
-            wall_ms: 8_000,
-            memory_bytes: 256 << 20,
-        }
+        CodeEnvironmentConfig { cpu_ms: 2_000, wall_ms: 8_000, memory_bytes: 256 << 20 }
     }
 }
 
 impl CodeEnvironmentConfig {
     /// What makes no sense in these settings, if anything does.
     pub fn check(&self) -> Result<(), String> {
-        self.reward.check().map_err(|message| format!("reward: {message}"))?;
         for (key, value, least) in [
             ("cpu_ms", self.cpu_ms, 1),
             ("wall_ms", self.wall_ms, 1),
@@ -70,10 +62,12 @@ pub struct CodeEnvironmentSet {
     tasks: Vec<Task>,
     sandbox: Arc<Sandbox>,
     config: CodeEnvironmentConfig,
+    rewards: Vec<RewardPart>,
+    graders: Graders,
 }
 
 impl CodeEnvironmentSet {
-    /// Episodes over `tasks`, of which there must be one at least.
+    /// Episodes over `tasks`, of which there must be one at least; a program is worth 1 if it passes all tests.
     pub fn new(
         tasks: Vec<Task>,
         sandbox: Arc<Sandbox>,
@@ -84,7 +78,37 @@ impl CodeEnvironmentSet {
         if tasks.is_empty() {
             return Err(failure("expected at least one task, found none".into()));
         }
-        Ok(CodeEnvironmentSet { tasks, sandbox, config })
+        let rewards = vec![RewardPart::default()];
+        Ok(CodeEnvironmentSet { tasks, sandbox, config, rewards, graders: Graders::default() })
+    }
+
+    /// The same with the reward made of these parts. Reads the sources of graders.
+    pub fn with_rewards(mut self, rewards: Vec<RewardPart>) -> Result<CodeEnvironmentSet, EnvironmentError> {
+        let failure = |message: String| EnvironmentError { id: "reward".into(), message };
+        check_rewards(&rewards).map_err(failure)?;
+        self.graders = Graders::read(&rewards).map_err(failure)?;
+        self.rewards = rewards;
+        Ok(self)
+    }
+
+    /// The value of every part, and their weighted sum.
+    fn reward(&self, judged: &Judged<'_>) -> Result<(f64, Vec<RewardValue>), EnvironmentError> {
+        let mut sum = 0.0;
+        let mut values = Vec::with_capacity(self.rewards.len());
+        for part in &self.rewards {
+            let value = match (part.value(judged), part) {
+                (None, RewardPart::Program(grader)) => {
+                    self.graders.grade(grader, judged, &self.sandbox).map_err(|error| EnvironmentError {
+                        id: judged.task.to_string(),
+                        message: error.to_string(),
+                    })?
+                }
+                (value, _) => value.unwrap_or(0.0),
+            };
+            sum += part.weight() * value;
+            values.push(RewardValue { name: part.name().to_string(), value });
+        }
+        Ok((sum, values))
     }
 
     /// The tasks, in the order of the indices.
@@ -136,7 +160,9 @@ impl Environment for CodeEnvironment<'_> {
         if std::mem::replace(&mut self.is_over, true) {
             return Err(failure("the episode is over after one step".into()));
         }
-        let program = extract_program(self.task.signature.trim_end(), &self.task.entry_point, action);
+        let signature = self.task.signature.trim_end();
+        let program = extract_program(signature, &self.task.entry_point, action);
+        let is_program_only = format!("{signature}{action}").trim_end() == program.trim_end();
         let submission = Submission {
             solution: program,
             tests: self.task.tests.clone(),
@@ -153,8 +179,15 @@ impl Environment for CodeEnvironment<'_> {
             program: submission.solution,
             mode: judgement.mode,
         };
-        let reward = self.set.config.reward.reward(verdict.class, verdict.tests_passed, verdict.tests_total);
-        Ok(Step { reward, verdict: Some(verdict), next: None })
+        let (reward, parts) = self.set.reward(&Judged {
+            task: &self.task.id,
+            instruction: &self.task.instruction,
+            reference: &self.task.reference,
+            answer: action,
+            is_program_only,
+            verdict: &verdict,
+        })?;
+        Ok(Step { reward, parts, verdict: Some(verdict), next: None })
     }
 }
 
@@ -210,7 +243,7 @@ mod tests {
     #[test]
     fn settings_are_read_strictly_and_checked() {
         let read = |text: &str| serde_json::from_str::<CodeEnvironmentConfig>(text);
-        let config = read(r#"{"cpu_ms": 500, "reward": {"type": "fraction"}}"#).expect("valid");
+        let config = read(r#"{"cpu_ms": 500}"#).expect("valid");
         assert_eq!((config.cpu_ms, config.wall_ms, config.memory_bytes), (500, 8_000, 256 << 20));
         assert!(read(r#"{"cpu": 500}"#).is_err());
         assert_eq!(config.check(), Ok(()));

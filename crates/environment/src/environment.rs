@@ -3,6 +3,8 @@
 use hone_sandbox::{JudgeMode, OutcomeClass, ProgramError};
 use serde::{Deserialize, Serialize};
 
+use crate::RewardValue;
+
 /// Who says a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,8 +57,10 @@ pub struct Verdict {
 /// What an action led to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Verdict → scalar.
+    /// Verdict → scalar: the weighted sum of the parts, where it has parts.
     pub reward: f64,
+    /// What each part of the reward is worth, before its weight; may be empty.
+    pub parts: Vec<RewardValue>,
     /// The verdict the reward came from, where execution was involved.
     pub verdict: Option<Verdict>,
     /// The next observation; `None` ends the episode.

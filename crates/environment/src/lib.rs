@@ -12,4 +12,6 @@ pub use environment::{
     Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step, Verdict,
 };
 pub use program::extract_program;
-pub use reward::RewardConfig;
+pub use reward::{
+    Grader, GraderError, Graders, Judged, OutcomeClasses, Plain, RewardPart, RewardValue, check_rewards,
+};

@@ -58,7 +58,7 @@ impl Environment for ToyEnvironment<'_> {
             });
         }
         let reward = f64::from(u8::from(action.contains(self.letter)));
-        Ok(Step { reward, verdict: None, next: None })
+        Ok(Step { reward, parts: Vec::new(), verdict: None, next: None })
     }
 }
 

@@ -358,7 +358,7 @@ impl<'a> Board<'a> {
     fn judged(&mut self, (completion, step): Judged) {
         let id = self.tasks.id(completion.request);
         let message = match step {
-            Ok(Step { reward, verdict, next: None }) => {
+            Ok(Step { reward, verdict, next: None, .. }) => {
                 let sample = SampleEvaluation {
                     sample: completion.sample,
                     text: completion.text,

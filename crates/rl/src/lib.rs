@@ -17,6 +17,7 @@ mod observer;
 mod order;
 mod rollout;
 mod score;
+mod token_reward;
 mod trainer;
 mod update;
 
@@ -25,5 +26,6 @@ pub use config::TrainerConfig;
 pub use error::RlError;
 pub use observer::{Observer, ObserverError, Progress, Stage, StepReport};
 pub use rollout::{Render, TextCodec};
+pub use token_reward::{Kl, Length, Overlong, TokenReward};
 pub use trainer::{RunSummary, StopCause, Trainer};
 pub use trajectory::{Group, Trajectory};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hone_environment::Observation;
+use hone_environment::{Observation, RewardValue};
 use hone_model::FinishReason;
 use hone_runlog::TrajectoryRecord;
 use hone_train::ConfigError;
@@ -48,6 +48,11 @@ fn trajectory(record: &TrajectoryRecord) -> Trajectory {
         text: record.completion.clone(),
         finish: if record.is_truncated { FinishReason::Length } else { FinishReason::StopToken },
         reward: record.reward,
+        parts: record
+            .reward_parts
+            .iter()
+            .map(|(name, value)| RewardValue { name: name.clone(), value: *value })
+            .collect(),
         verdict: None,
         advantage: 0.0,
         is_trained: false,

@@ -1,5 +1,7 @@
 //! The numbers of a step, from what was sampled and what was trained. Names and meanings: `hone_runlog::metric`.
 
+use std::borrow::Cow;
+
 use hone_runlog::metric;
 
 use crate::rollout::RolloutCost;
@@ -34,7 +36,7 @@ pub(crate) struct StepFacts<'a> {
 }
 
 /// Numbers that depend on recipe and seed only.
-pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(&'static str, f64)> {
+pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(Cow<'static, str>, f64)> {
     let all: Vec<&Trajectory> = facts.groups.iter().flat_map(|group| &group.trajectories).collect();
     let count = all.len().max(1) as f64;
     let mean = |value: &dyn Fn(&Trajectory) -> f64| all.iter().map(|one| value(one)).sum::<f64>() / count;
@@ -74,18 +76,32 @@ pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(&'static str, f64)> {
     }
     rows.extend(facts.reference_divergence.map(|divergence| ("update/reference_kl", divergence)));
     rows.extend(facts.kl_coefficient.map(|coefficient| ("update/kl_coefficient", coefficient)));
+    let mut rows: Vec<_> = rows.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
+    rows.extend(parts(&all));
     rows
 }
 
+/// The mean of each part of the reward, before its weight.
+fn parts(all: &[&Trajectory]) -> Vec<(Cow<'static, str>, f64)> {
+    let names = all.first().map_or(&[][..], |first| &first.parts);
+    let mean = |name: &str| {
+        let values = all.iter().flat_map(|one| &one.parts).filter(|part| part.name == name);
+        values.map(|part| part.value).sum::<f64>() / all.len() as f64
+    };
+    let row = |name: &str| (Cow::Owned(format!("{}{name}", metric::REWARD_PART_PREFIX)), mean(name));
+    names.iter().map(|part| row(&part.name)).collect()
+}
+
 /// Numbers that depend on the clock.
-pub(crate) fn timings(cost: &RolloutCost, update_s: f64, step_s: f64) -> Vec<(&'static str, f64)> {
-    vec![
+pub(crate) fn timings(cost: &RolloutCost, update_s: f64, step_s: f64) -> Vec<(Cow<'static, str>, f64)> {
+    let rows = [
         (metric::ROLLOUT_S, cost.sampling_s),
         (metric::EXECUTION_S, cost.execution_wait_s),
         (metric::UPDATE_S, update_s),
         (metric::STEP_S, step_s),
         (metric::TOKENS_PER_S, cost.tokens as f64 / cost.sampling_s.max(1e-9)),
-    ]
+    ];
+    rows.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect()
 }
 
 fn fraction(part: usize, whole: usize) -> f64 {

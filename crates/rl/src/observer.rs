@@ -1,6 +1,8 @@
 //! Who watches a run: progress for a terminal, numbers and trajectories for a run directory. Nothing an observer does
 //! can change a number; it can only end the run.
 
+use std::borrow::Cow;
+
 use crate::trajectory::Group;
 
 /// What an observer may fail with.
@@ -42,9 +44,9 @@ pub struct StepReport {
     /// Steps of the run.
     pub steps: u64,
     /// Numbers that depend on recipe and seed only; names as in `hone_runlog::metric`.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(Cow<'static, str>, f64)>,
     /// Numbers that depend on the clock.
-    pub timings: Vec<(&'static str, f64)>,
+    pub timings: Vec<(Cow<'static, str>, f64)>,
     /// Everything that was sampled, also what was dropped, in the order it was drawn.
     pub groups: Vec<Group>,
     /// Seconds of the run so far, also those before a resume.

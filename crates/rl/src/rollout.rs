@@ -232,6 +232,7 @@ fn trajectory(
         text: completion.text,
         finish: completion.finish,
         reward: step.reward,
+        parts: step.parts,
         verdict: step.verdict,
         advantage: 0.0,
         is_trained: false,

@@ -79,7 +79,7 @@ fn outcome(trajectory: &Trajectory) -> Outcome {
 }
 
 /// One pass over all completions that hold a token, in micro-batches.
-fn forward(
+pub(crate) fn forward(
     network: &mut dyn Network,
     config: &TrainerConfig,
     groups: &[&Group],

@@ -22,6 +22,7 @@ use crate::observer::{Observer, Progress, Stage, StepReport};
 use crate::order::TaskOrder;
 use crate::rollout::{RolloutContext, RolloutCost, TextCodec, rollout};
 use crate::score::{samples, score};
+use crate::token_reward::{TokenReward, shape};
 use crate::trajectory::Group;
 use crate::update::{TrainGroup, UpdateSums, Updater};
 
@@ -41,6 +42,7 @@ pub struct Trainer<'a> {
     has_adapter: bool,
     /// Groups to learn from instead of sampling; empty samples.
     log: Vec<Group>,
+    token_rewards: Vec<TokenReward>,
     place: Place,
 }
 
@@ -112,18 +114,11 @@ impl<'a> Trainer<'a> {
         let mut of_the_model =
             parameters.iter().filter(|parameter| !parameter.name.starts_with(ValueHead::PREFIX));
         let has_adapter = of_the_model.all(|parameter| parameter.name.contains("lora_"));
-        if algorithm.method().needs_reference() && !has_adapter {
-            let expected = "`lora` for an algorithm that compares with a reference model";
-            return Err(ConfigError::new("trainable", expected, "all weights")
-                .with_hint(
-                    "the reference model is the base under an adapter; train with LoRA, or set kl_coefficient = 0",
-                )
-                .into());
-        }
+        require_adapter(algorithm.method().needs_reference(), has_adapter)?;
         let optimizer = AdamW::new(config.optimizer.clone(), &parameters)?;
         let order = TaskOrder::new(config.seed, environments.len());
         let place = Place::default();
-        let log = Vec::new();
+        let (log, token_rewards) = (Vec::new(), Vec::new());
         Ok(Trainer {
             config,
             algorithm,
@@ -134,6 +129,7 @@ impl<'a> Trainer<'a> {
             order,
             has_adapter,
             log,
+            token_rewards,
             place,
         })
     }
@@ -144,6 +140,14 @@ impl<'a> Trainer<'a> {
         log::check(&log, self.algorithm.method())?;
         self.order = TaskOrder::new(self.config.seed, log.len());
         self.log = log;
+        Ok(())
+    }
+
+    /// Adds parts that depend on tokens and log-probs to every sampled reward.
+    pub fn reward_tokens(&mut self, parts: Vec<TokenReward>) -> Result<(), RlError> {
+        parts.iter().try_for_each(TokenReward::validate)?;
+        require_adapter(parts.iter().any(TokenReward::needs_reference), self.has_adapter)?;
+        self.token_rewards = parts;
         Ok(())
     }
 
@@ -262,7 +266,9 @@ impl<'a> Trainer<'a> {
             };
             let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
             let sampled = if self.log.is_empty() {
-                rollout(self.network, &context, &draws, cost, on_progress)?
+                let mut sampled = rollout(self.network, &context, &draws, cost, on_progress)?;
+                shape(self.network, &self.config, &self.token_rewards, &mut sampled, self.place.step)?;
+                sampled
             } else {
                 draws.iter().map(|draw| self.log[draw.task].clone()).collect()
             };
@@ -397,6 +403,17 @@ impl<'a> Trainer<'a> {
     pub fn resume_from_path(&mut self, path: &Path) -> Result<(), RlError> {
         self.resume_from(&CheckpointStore::load(path)?)
     }
+}
+
+/// A reference model is there only under an adapter.
+fn require_adapter(needs_reference: bool, has_adapter: bool) -> Result<(), ConfigError> {
+    if !needs_reference || has_adapter {
+        return Ok(());
+    }
+    let expected = "`lora` for an algorithm or a reward that compares with a reference model";
+    Err(ConfigError::new("trainable", expected, "all weights").with_hint(
+        "the reference model is the base under an adapter; train with LoRA, or set kl_coefficient = 0",
+    ))
 }
 
 #[derive(Debug, Serialize, Deserialize)]

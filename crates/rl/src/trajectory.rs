@@ -1,6 +1,6 @@
 //! The record of a rollout: what was asked, sampled and judged. Numbers and text, no tensors, no files.
 
-use hone_environment::{Observation, Verdict};
+use hone_environment::{Observation, RewardValue, Verdict};
 use hone_model::FinishReason;
 use hone_runlog::{ErrorRecord, TrajectoryRecord};
 use serde::Serialize;
@@ -20,6 +20,8 @@ pub struct Trajectory {
     pub finish: FinishReason,
     /// Verdict → scalar.
     pub reward: f64,
+    /// What each part of the reward is worth, before its weight.
+    pub parts: Vec<RewardValue>,
     /// What the verifier said, where something was executed.
     pub verdict: Option<Verdict>,
     /// Mean advantage over its tokens; 0 where it was not trained on.
@@ -99,6 +101,7 @@ fn record(trajectory: &Trajectory) -> TrajectoryRecord {
         logprobs: trajectory.logprobs.clone(),
         finish: name(&trajectory.finish),
         reward: trajectory.reward,
+        reward_parts: trajectory.parts.iter().map(|part| (part.name.clone(), part.value)).collect(),
         advantage: trajectory.advantage,
         is_truncated: trajectory.is_truncated(),
         ..TrajectoryRecord::default()

@@ -21,6 +21,9 @@ pub fn find(name: &str) -> Option<&'static Metric> {
 /// Fraction of a step's completions with each outcome: `outcome/passed`, `outcome/wrong-answer`, …
 pub const OUTCOME_PREFIX: &str = "outcome/";
 
+/// Mean value of each part of the reward, before its weight: `reward/part/all-pass`, `reward/part/kl`, …
+pub const REWARD_PART_PREFIX: &str = "reward/part/";
+
 const fn metric(name: &'static str, title: &'static str, meaning: &'static str) -> Metric {
     Metric { name, title, meaning }
 }

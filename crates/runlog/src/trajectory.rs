@@ -2,6 +2,7 @@
 //!
 //! Plain strings and numbers, since this crate knows neither the sandbox's nor the model's types.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,9 @@ pub struct TrajectoryRecord {
     /// Reward.
     #[serde(deserialize_with = "number_or_nan")]
     pub reward: f64,
+    /// What each part of the reward is worth, by name, before its weight.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub reward_parts: BTreeMap<String, f64>,
     /// Advantage; 0 where the completion was not trained on.
     #[serde(deserialize_with = "number_or_nan")]
     pub advantage: f64,

@@ -210,7 +210,7 @@ impl Environment for ParityEpisode {
 
     fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
         let sum: u32 = action.bytes().map(u32::from).sum();
-        Ok(Step { reward: f64::from(sum % 2), verdict: None, next: None })
+        Ok(Step { reward: f64::from(sum % 2), parts: Vec::new(), verdict: None, next: None })
     }
 }
 

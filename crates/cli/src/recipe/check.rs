@@ -22,6 +22,7 @@ pub(super) fn check(recipe: &Recipe, source: &Source) -> Result<(), RecipeError>
     room("trainer", recipe.trainer.validate())?;
     algorithm(recipe, source)?;
     said(source, "environment", recipe.environment.check())?;
+    said(source, "reward", super::reward::check(&recipe.reward))?;
     said(source, "eval", recipe.eval.check())?;
     room("model", check_model(recipe))?;
     file(source, "tasks.train", &recipe.tasks.train)?;
@@ -64,7 +65,8 @@ fn said(source: &Source, table: &str, result: Result<(), String>) -> Result<(), 
     result.map_err(|message| {
         let (key, rest) = message.split_once(": ").unwrap_or(("", &message));
         let (expected, found) = rest.split_once(", found ").unwrap_or((rest, "something else"));
-        let key = format!("{table}.{}", key.replace(": ", "."));
+        let dot = if key.is_empty() || key.starts_with('[') { "" } else { "." };
+        let key = format!("{table}{dot}{}", key.replace(": ", "."));
         let place = source.place(&key);
         let expected = expected.trim_start_matches("expected ").to_string();
         RecipeError { key, expected, found: found.to_string(), place, hint: String::new() }

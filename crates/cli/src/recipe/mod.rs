@@ -5,19 +5,21 @@
 
 mod check;
 mod error;
+mod reward;
 mod source;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use hone_environment::CodeEnvironmentConfig;
+use hone_environment::{CodeEnvironmentConfig, RewardPart};
 use hone_eval::EvalConfig;
 use hone_model::{LoraConfig, Trainable};
-use hone_rl::{Algorithm, TrainerConfig};
+use hone_rl::{Algorithm, TokenReward, TrainerConfig};
 use hone_sandbox::Isolation;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use error::RecipeError;
+pub(crate) use reward::RewardTable;
 pub(crate) use source::Source;
 
 /// A checked recipe: every key has its value and every path is absolute.
@@ -27,7 +29,9 @@ pub(crate) struct Recipe {
     pub(crate) model: ModelSection,
     /// What it learns on and is measured by.
     pub(crate) tasks: TasksSection,
-    /// How a task becomes a reward.
+    /// What an answer is worth: the parts of the reward.
+    pub(crate) reward: Vec<RewardTable>,
+    /// How programs are run.
     pub(crate) environment: CodeEnvironmentConfig,
     /// How the programs are isolated.
     pub(crate) sandbox: SandboxSection,
@@ -40,7 +44,8 @@ pub(crate) struct Recipe {
 }
 
 /// The tables of a recipe, in the order they are printed.
-const TABLES: &[&str] = &["model", "tasks", "environment", "sandbox", "algorithm", "trainer", "eval"];
+const TABLES: &[&str] =
+    &["model", "tasks", "reward", "environment", "sandbox", "algorithm", "trainer", "eval"];
 
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -126,6 +131,7 @@ impl Recipe {
         let mut recipe = Recipe {
             model: source.take("model")?,
             tasks: source.take("tasks")?,
+            reward: reward::take(&mut source)?,
             environment: source.take("environment")?,
             sandbox: source.take("sandbox")?,
             algorithm: source.take_tagged("algorithm")?,
@@ -140,6 +146,16 @@ impl Recipe {
         recipe.model.name = model_name(&source, &recipe.model.name);
         check::check(&recipe, &source)?;
         Ok(recipe)
+    }
+
+    /// The parts of the reward that look at programs.
+    pub(crate) fn program_rewards(&self) -> Vec<RewardPart> {
+        reward::of_programs(&self.reward)
+    }
+
+    /// The parts of the reward that look at tokens.
+    pub(crate) fn token_rewards(&self) -> Vec<TokenReward> {
+        reward::of_tokens(&self.reward)
     }
 
     /// The resolved recipe as TOML: every key with its value.

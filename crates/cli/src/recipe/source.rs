@@ -101,7 +101,57 @@ impl Source {
         &mut self,
         section: &str,
     ) -> Result<T, RecipeError> {
-        let Some(value) = self.values.remove(section) else { return Ok(T::default()) };
+        match self.values.remove(section) {
+            Some(value) => self.tagged(section, value),
+            None => Ok(T::default()),
+        }
+    }
+
+    /// Takes a list of tables, each of which is read as its `type` says; one that is not there is empty.
+    pub(crate) fn take_list<T: DeserializeOwned>(&mut self, section: &str) -> Result<Vec<T>, RecipeError> {
+        let list = match self.values.remove(section) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(other) => {
+                return Err(RecipeError {
+                    key: section.to_string(),
+                    expected: format!("a list of tables, [[{section}]]"),
+                    found: other.type_str().to_string(),
+                    place: self.place(section),
+                    hint: format!("write [[{section}]] with two brackets on each side"),
+                });
+            }
+        };
+        let one = |(index, value)| self.tagged(&format!("{section}[{index}]"), value);
+        list.into_iter().enumerate().map(one).collect()
+    }
+
+    /// Makes `table.key`, if it is there, the only entry of the list `key`.
+    pub(crate) fn move_into_list(&mut self, table: &str, key: &str) -> Result<(), RecipeError> {
+        let Some(Value::Table(inner)) = self.values.get_mut(table) else { return Ok(()) };
+        let Some(value) = inner.remove(key) else { return Ok(()) };
+        let path = format!("{table}.{key}");
+        if self.values.contains_key(key) {
+            return Err(RecipeError {
+                expected: format!("no key here beside [[{key}]]"),
+                found: format!("`{path}`"),
+                place: self.place(&path),
+                hint: format!("make it one more [[{key}]] table"),
+                key: path,
+            });
+        }
+        self.values.insert(key.to_string(), Value::Array(vec![value]));
+        let moved = self.places.iter().filter_map(|(place, written)| {
+            let rest = place.strip_prefix(&path)?;
+            (rest.is_empty() || rest.starts_with('.')).then(|| (format!("{key}[0]{rest}"), written.clone()))
+        });
+        let moved: Vec<_> = moved.collect();
+        self.places.extend(moved);
+        Ok(())
+    }
+
+    /// A value whose `type` decides how the rest is read.
+    fn tagged<T: DeserializeOwned>(&self, section: &str, value: Value) -> Result<T, RecipeError> {
         let error = match T::deserialize(value.clone()) {
             Ok(section) => return Ok(section),
             Err(error) => error,
@@ -117,6 +167,8 @@ impl Source {
             Err(_) => Some("type".to_string()),
         };
         let meaning = meaning(error.message());
+        let is_missing = meaning.found == "nothing" && meaning.field.is_some();
+        let culprit = if is_missing { meaning.field.clone() } else { culprit };
         let key = match culprit {
             Some(culprit) => format!("{section}.{culprit}"),
             None => section.to_string(),
@@ -176,7 +228,8 @@ impl Source {
         };
         let key = key.trim();
         let parts: Vec<&str> = key.split('.').collect();
-        if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) {
+        let is_list = parts.len() == 1 && value_of(text.trim()).is_array();
+        if (parts.len() < 2 && !is_list) || parts.iter().any(|part| part.is_empty()) {
             return Err(bad(key, "a dotted key such as trainer.steps", format!("`{key}`")));
         }
         let mut table = &mut self.values;
@@ -209,8 +262,18 @@ fn collect_places(
     for (key, value) in table {
         let name = key.get_ref();
         let path = if parent.is_empty() { name.to_string() } else { format!("{parent}.{name}") };
-        if let DeValue::Table(inner) = value.get_ref() {
-            collect_places(inner, &path, place, places);
+        match value.get_ref() {
+            DeValue::Table(inner) => collect_places(inner, &path, place, places),
+            DeValue::Array(list) => {
+                for (index, entry) in list.iter().enumerate() {
+                    let path = format!("{path}[{index}]");
+                    if let DeValue::Table(inner) = entry.get_ref() {
+                        collect_places(inner, &path, place, places);
+                    }
+                    places.insert(path, place(entry.span().start));
+                }
+            }
+            _ => {}
         }
         places.insert(path, place(key.span().start));
     }

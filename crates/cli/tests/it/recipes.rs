@@ -129,3 +129,72 @@ fn a_broken_tasks_file_names_its_line() {
     fs::write(folder.path().join("tasks.jsonl"), format!("{TASK}{{\"id\": 3}}\n")).unwrap();
     dry_run(&path, &[]).code(2).says(&["tasks.jsonl:2:"]);
 }
+
+#[test]
+fn rewards_are_tables_and_each_mistake_has_its_place() {
+    let with = |reward: &str| format!("{SMALL}{reward}");
+    let both = "[[reward]]\ntype = \"all-pass\"\n[[reward]]\ntype = \"overlong\"\nbuffer = 0.5\n";
+    let (_folder, path) = folder(&with(both));
+    let printed = dry_run(&path, &[]).code(0).stdout;
+    assert!(printed.contains("type = \"overlong\"\nweight = 1.0\nbuffer = 0.5"), "{printed}");
+    // A recipe of before there were parts means one.
+    let (_folder, path) = folder(&with("[environment]\nreward = { type = \"fraction\" }\n"));
+    assert!(dry_run(&path, &[]).code(0).stdout.contains("[[reward]]\ntype = \"fraction\""));
+    let (_folder, path) = folder(SMALL);
+    let set = dry_run(&path, &["reward=[{ type = \"fraction\" }, { type = \"kl\" }]"]).code(0).stdout;
+    assert!(set.contains("[[reward]]\ntype = \"kl\"\nweight = 0.001"), "{set}");
+
+    let table = |second: &str| with(&format!("[[reward]]\ntype = \"all-pass\"\n[[reward]]\n{second}\n"));
+    refused(
+        &table("type = \"ast-mach\""),
+        &[],
+        &[
+            "reward[1].type: expected one of \"all-pass\"",
+            "\"kl\"",
+            "recipe.toml:6:1",
+            "did you mean \"ast-match\"?",
+        ],
+    );
+    refused(
+        &table("type = \"ast-match\"\nwieght = 2"),
+        &[],
+        &["reward[1].wieght", "recipe.toml:7:1", "did you mean `weight`?"],
+    );
+    refused(
+        &table("type = \"kl\"\nweight = \"big\""),
+        &[],
+        &["reward[1].weight: expected a number", "recipe.toml:7:1"],
+    );
+    refused(&table("weight = 1"), &[], &["reward[1].type", "add `type"]);
+    refused(
+        &table("type = \"all-pass\""),
+        &[],
+        &["reward[1].type: expected each part once", "recipe.toml:6:1"],
+    );
+    refused(
+        &table("type = \"overlong\"\nbuffer = 2.0"),
+        &[],
+        &["reward[1].buffer", "above 0 and at most 1", "found 2"],
+    );
+    refused(&table("type = \"program\""), &[], &["reward[1].path: expected a value", "add `path = …`"]);
+    refused(
+        &table("type = \"program\"\npath = \"g.py\""),
+        &[],
+        &["reward[1].path: expected a program", "is no file"],
+    );
+    refused(
+        &with("[[reward]]\ntype = \"kl\"\n"),
+        &[],
+        &["reward: expected a part that looks at the program"],
+    );
+    refused(
+        &with("[reward]\ntype = \"kl\"\n"),
+        &[],
+        &["reward: expected a list of tables, [[reward]]", "found table"],
+    );
+    refused(
+        &table("type = \"fraction\"\n[environment]\nreward = { type = \"fraction\" }"),
+        &[],
+        &["environment.reward: expected no key here beside [[reward]]", "recipe.toml:8:1"],
+    );
+}

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use hone_dataset::Task;
 use hone_environment::{
-    CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet, RewardConfig, Step, Verdict,
+    CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet, RewardPart, Step, Verdict,
 };
 use hone_sandbox::{Isolation, OutcomeClass, Sandbox, SandboxConfig};
 
 /// Two tasks of our own, one by asserts, one by a `check` function after helpers and a docstring.
-fn environments(reward: RewardConfig) -> CodeEnvironmentSet {
+fn environments(reward: RewardPart) -> CodeEnvironmentSet {
     let double = serde_json::json!({
         "id": "double", "instruction": "Return twice x.", "signature": "def double(x):", "entry_point": "double",
         "tests": {"kind": "asserts", "asserts": ["assert double(2) == 4", "assert double(-1) == -2"]},
@@ -26,8 +26,9 @@ fn environments(reward: RewardConfig) -> CodeEnvironmentSet {
     tasks.extend(Task::parse(&unshift.to_string(), "humaneval").expect("a task"));
     let sandbox = SandboxConfig { isolation: Isolation::Standard, ..SandboxConfig::default() };
     let sandbox = Arc::new(Sandbox::start(sandbox).expect("the sandbox starts"));
-    let config = CodeEnvironmentConfig { reward, cpu_ms: 800, ..CodeEnvironmentConfig::default() };
-    CodeEnvironmentSet::new(tasks, sandbox, config).expect("valid settings")
+    let config = CodeEnvironmentConfig { cpu_ms: 800, ..CodeEnvironmentConfig::default() };
+    let set = CodeEnvironmentSet::new(tasks, sandbox, config).expect("valid settings");
+    set.with_rewards(vec![reward]).expect("a valid reward")
 }
 
 fn step(set: &CodeEnvironmentSet, index: usize, action: &str) -> (Step, Verdict) {
@@ -38,7 +39,7 @@ fn step(set: &CodeEnvironmentSet, index: usize, action: &str) -> (Step, Verdict)
 
 #[test]
 fn answers_are_judged_by_what_they_do() {
-    let set = environments(RewardConfig::outcome_classes());
+    let set = environments(RewardPart::outcome_classes());
     for (index, action, class, reward) in [
         (0, "\n    return x * 2", OutcomeClass::Passed, 1.0),
         (0, "\n    return x * 2\n\nprint(double('a') + 1)", OutcomeClass::Passed, 1.0),
@@ -66,7 +67,7 @@ fn answers_are_judged_by_what_they_do() {
 
 #[test]
 fn the_fraction_counts_every_test() {
-    let set = environments(RewardConfig::Fraction {});
+    let set = environments(RewardPart::fraction());
     let (half, verdict) = step(&set, 0, "\n    return x + 2");
     assert_eq!((half.reward, verdict.tests_passed, verdict.tests_total), (0.5, 1, 2));
     let (none, verdict) = step(&set, 0, "\n    return x *");
@@ -75,7 +76,7 @@ fn the_fraction_counts_every_test() {
 
 #[test]
 fn an_observation_opens_the_answer_and_an_episode_is_single_use() {
-    let set = environments(RewardConfig::default());
+    let set = environments(RewardPart::default());
     let mut episode = set.open(0);
     let observation = episode.observe();
     assert_eq!(observation.answer_prefix, "```python\ndef double(x):");
@@ -83,4 +84,46 @@ fn an_observation_opens_the_answer_and_an_episode_is_single_use() {
     assert_eq!((set.len(), set.id(0), set.level(0), set.topic(0)), (2, "double", 1, "numbers"));
     assert_eq!(episode.step("\n    return 2 * x").expect("judged").reward, 1.0);
     assert!(episode.step("\n    return 2 * x").expect_err("over").to_string().contains("double"));
+}
+
+/// Every part by itself and their weighted sum, with a grader that counts the program's lines in the sandbox.
+#[test]
+fn parts_are_weighted_and_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, source: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, source).expect("written");
+        path
+    };
+    let lines = write(
+        "lines.py",
+        "import json, sys\nfor line in sys.stdin:\n    seen = json.loads(line)\n    print('graded', seen['task'])\n    \
+         print(json.dumps({'reward': len(seen['program'].splitlines())}))\n",
+    );
+    let broken = write("broken.py", "raise ValueError('no idea')\n");
+    let read = |table: serde_json::Value| serde_json::from_value::<RewardPart>(table).expect("valid");
+    let parts = vec![
+        RewardPart::default(),
+        read(serde_json::json!({"type": "ast-match", "weight": 0.5})),
+        read(serde_json::json!({"type": "format", "weight": 0.25})),
+        read(serde_json::json!({"type": "program", "path": lines, "name": "lines", "weight": 2.0})),
+        read(serde_json::json!({"type": "program", "path": broken, "name": "broken", "on_failure": -1.0})),
+    ];
+    let set = environments(RewardPart::default()).with_rewards(parts).expect("valid parts");
+    let (right, _) = step(&set, 0, "\n    return x * 2");
+    let values: Vec<(&str, f64)> = right.parts.iter().map(|part| (part.name.as_str(), part.value)).collect();
+    let expected = [("all-pass", 1.0), ("ast-match", 1.0), ("format", 1.0), ("lines", 2.0), ("broken", -1.0)];
+    assert_eq!(values, expected);
+    assert_eq!(right.reward, 1.0 + 0.5 + 0.25 + 4.0 - 1.0);
+    let (chatty, _) = step(&set, 0, "\n    return x * 2\n```\nThis doubles x.");
+    assert_eq!(chatty.parts[2].value, 0.0);
+
+    let fails = vec![read(serde_json::json!({"type": "program", "path": broken}))];
+    let set = environments(RewardPart::default()).with_rewards(fails).expect("valid parts");
+    let error = set.open(0).step("\n    return x").expect_err("the grader fails").to_string();
+    assert!(error.contains("grader program on task double") && error.contains("no idea"), "{error}");
+    assert!(error.contains("on_failure = 0.0"), "{error}");
+    let missing = vec![read(serde_json::json!({"type": "program", "path": "nowhere.py"}))];
+    let error = environments(RewardPart::default()).with_rewards(missing).err().expect("no such file");
+    assert!(error.to_string().contains("failed to read the grader nowhere.py"), "{error}");
 }

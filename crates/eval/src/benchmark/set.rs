@@ -171,6 +171,6 @@ impl Environment for Episode<'_> {
         let program = self.set.program(self.index, action);
         let verdict = self.set.judge(self.index, program).map_err(|error| failure(error.to_string()))?;
         let reward = f64::from(u8::from(verdict.class == OutcomeClass::Passed));
-        Ok(Step { reward, verdict: Some(verdict), next: None })
+        Ok(Step { reward, parts: Vec::new(), verdict: Some(verdict), next: None })
     }
 }

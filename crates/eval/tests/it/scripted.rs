@@ -177,8 +177,15 @@ impl Environment for Word {
         };
         match self.0 {
             "breaks" => Err(EnvironmentError { id: self.0.into(), message: "the verifier is away".into() }),
-            "goes-on" => Ok(Step { reward: 0.0, verdict: None, next: Some(self.observe()) }),
-            _ => Ok(Step { reward: f64::from(u8::from(is_right)), verdict: Some(verdict), next: None }),
+            "goes-on" => {
+                Ok(Step { reward: 0.0, parts: Vec::new(), verdict: None, next: Some(self.observe()) })
+            }
+            _ => Ok(Step {
+                reward: f64::from(u8::from(is_right)),
+                parts: Vec::new(),
+                verdict: Some(verdict),
+                next: None,
+            }),
         }
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! | symbol | here |
 //! |---|---|
-//! | R_i, R(greedy), u_i | `Sample::reward`, `Sample::greedy_reward`, `Sample::outcome`; rewards −1, −0.6, −0.3, 1 by `reward = { type = "outcome-classes" }` |
+//! | R_i, R(greedy), u_i | `Sample::reward`, `Sample::greedy_reward`, `Sample::outcome`; rewards −1, −0.6, −0.3, 1 by `[[reward]] type = "outcome-classes"` |
 //! | e_it | `Sample::values` when it was sampled, `Sequence::values` in the loss |
 //! | A_it, u_i again | `Credit::advantages`, `Credit::returns` (the class, as a number, for every token) |
 //! | π | `Sequence::logprobs` |

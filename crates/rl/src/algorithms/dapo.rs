@@ -65,12 +65,16 @@ impl Dapo {
         ClipRange { low: self.clip_low, high: self.clip_high, dual: None }
     }
 
-    /// What the length of an answer adds to its reward.
     fn penalty(&self, tokens: usize, max_tokens: usize) -> f64 {
-        let cache = self.overlong_buffer * max_tokens as f64;
-        let into_the_buffer = tokens as f64 - (max_tokens as f64 - cache);
-        if cache > 0.0 { -(into_the_buffer / cache).clamp(0.0, 1.0) } else { 0.0 }
+        overlong_penalty(tokens, max_tokens, self.overlong_buffer)
     }
+}
+
+/// What the length of an answer adds to its reward; `buffer` is L_cache / L_max.
+pub(crate) fn overlong_penalty(tokens: usize, max_tokens: usize, buffer: f64) -> f64 {
+    let cache = buffer * max_tokens as f64;
+    let into_the_buffer = tokens as f64 - (max_tokens as f64 - cache);
+    if cache > 0.0 { -(into_the_buffer / cache).clamp(0.0, 1.0) } else { 0.0 }
 }
 
 impl Method for Dapo {

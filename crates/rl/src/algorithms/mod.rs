@@ -56,6 +56,7 @@ pub use aggregation::Aggregation;
 pub use credit::{
     broadcast, require_at_least_zero, require_group_size, require_groups, rewards_differ, rewards_of,
 };
+pub(crate) use dapo::overlong_penalty;
 pub use kl::{Derived, add_divergence, k3};
 pub use returns::{gae, returns_to_go, whiten};
 pub use surrogate::{ClipRange, Surrogate, clipped_surrogate, sequence_loss, token_loss};

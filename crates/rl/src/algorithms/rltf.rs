@@ -14,7 +14,7 @@
 //! | π | `Sequence::logprobs` |
 //! | p, N | `fine_penalty`, sequences of the update |
 //!
-//! With `reward = { type = "outcome-classes" }` the greedy program's reward is on the same scale. The paper's scale |o|/|S|
+//! With `[[reward]] type = "outcome-classes"` the greedy program's reward is on the same scale. The paper's scale |o|/|S|
 //! is meant; its code divides a length by itself, so that it is always 1. The fine term has no baseline, as in that code.
 //! The paper learns from a buffer that other processes fill, with imitation steps in between; here samples are the
 //! policy's own and nothing is imitated. A group of one is fine.

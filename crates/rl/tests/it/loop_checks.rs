@@ -41,9 +41,9 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// What a metrics file would hold.
-    pub(crate) fn metrics(&self) -> Vec<(u64, Vec<(&'static str, u64)>)> {
+    pub(crate) fn metrics(&self) -> Vec<(u64, Vec<(String, u64)>)> {
         let bits = |report: &StepReport| {
-            report.metrics.iter().map(|(name, value)| (*name, value.to_bits())).collect()
+            report.metrics.iter().map(|(name, value)| (name.to_string(), value.to_bits())).collect()
         };
         self.reports.iter().map(|report| (report.step, bits(report))).collect()
     }

@@ -8,4 +8,5 @@ mod learning;
 mod loop_checks;
 mod offline;
 mod resume;
+mod rewards;
 mod tabular;

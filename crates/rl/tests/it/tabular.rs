@@ -292,7 +292,12 @@ impl Environment for Episode<'_> {
             expected = (expected + 1) % self.set.letters;
             said == letter(expected as u32 + 1)
         });
-        Ok(Step { reward: right.count() as f64 / self.set.length as f64, verdict: None, next: None })
+        Ok(Step {
+            reward: right.count() as f64 / self.set.length as f64,
+            parts: Vec::new(),
+            verdict: None,
+            next: None,
+        })
     }
 }
 
@@ -343,7 +348,7 @@ impl Environment for RestEpisode {
         let right = action.chars().zip(&due).take_while(|(said, due)| said == *due).count();
         let most = due.len().max(action.chars().count());
         let reward = if most == 0 { 1.0 } else { right as f64 / most as f64 };
-        Ok(Step { reward, verdict: None, next: None })
+        Ok(Step { reward, parts: Vec::new(), verdict: None, next: None })
     }
 }
 
