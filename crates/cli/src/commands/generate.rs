@@ -17,13 +17,10 @@ Examples:
   hone generate smollm2-135m-instruct \"Write a Python function that reverses a string.\"
   hone generate runs/quickstart-20260131-120000 \"Write a Python function that adds two numbers.\" --temperature 0
   hone generate smollm2-135m-instruct --raw \"def add(a, b):\" -n 4 --seed 7
+  hone generate smollm2-135m-instruct --raw \"def add(a, b):\" --stop $'\\ndef' --temperature 0
   hone generate smollm2-135m-instruct \"Say hello.\" --json
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run.";
-
-/// Tokens made before the first look; each further piece is twice as long, up to `LONGEST_PIECE`.
-const FIRST_PIECE: usize = 2;
-const LONGEST_PIECE: usize = 16;
 
 /// Which model, which prompt, and how it samples.
 #[derive(clap::Args)]
@@ -51,6 +48,9 @@ pub(crate) struct Arguments {
     /// Longest completion, in tokens.
     #[arg(long, default_value_t = 256, value_name = "N")]
     max_new_tokens: usize,
+    /// A text that ends the completion and is not part of it; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    stop: Vec<String>,
     /// Completions.
     #[arg(short, long, default_value_t = 1, value_name = "N")]
     n: usize,
@@ -118,23 +118,11 @@ fn prompt_tokens(arguments: &Arguments, prompt: &str, text: &Text) -> Result<Vec
     text.render(&observation).map_err(|error| anyhow::anyhow!("failed to render the prompt: {error}"))
 }
 
-fn request(
-    arguments: &Arguments,
-    prompt: Vec<u32>,
-    samples: usize,
-    length: usize,
-    piece: u64,
-) -> GenerateRequest {
-    let Arguments { temperature, top_k, top_p, seed, .. } = *arguments;
-    let sampling = SamplingParams { temperature, top_k, top_p, max_new_tokens: length };
-    GenerateRequest {
-        prompt,
-        samples,
-        sampling,
-        stop: Vec::new(),
-        stop_tokens: Vec::new(),
-        seed: [seed, 0, piece],
-    }
+fn request(arguments: &Arguments, prompt: Vec<u32>, samples: usize) -> GenerateRequest {
+    let Arguments { temperature, top_k, top_p, max_new_tokens, seed, .. } = *arguments;
+    let sampling = SamplingParams { temperature, top_k, top_p, max_new_tokens };
+    let stop = arguments.stop.clone();
+    GenerateRequest { prompt, samples, sampling, stop, stop_tokens: Vec::new(), seed: [seed, 0, 0] }
 }
 
 fn samples(
@@ -143,7 +131,7 @@ fn samples(
     text: &Text,
     prompt: Vec<u32>,
 ) -> Result<Vec<Sample>> {
-    let request = request(arguments, prompt, arguments.n, arguments.max_new_tokens, 0);
+    let request = request(arguments, prompt, arguments.n);
     let mut completions: Vec<Completion> = Vec::new();
     network.generate(&[request], 32, &|tokens| text.decode(tokens), &mut |completion| {
         completions.push(completion);
@@ -154,7 +142,7 @@ fn samples(
     Ok(completions.into_iter().map(sample).collect())
 }
 
-/// Prints the completion piece by piece. Each piece continues the text so far, so that whoever waits sees it grow.
+/// Prints the completion as it grows.
 fn stream(
     arguments: &Arguments,
     network: &mut Decoder,
@@ -163,39 +151,67 @@ fn stream(
     terminal: &Terminal,
 ) -> Result<()> {
     let started = std::time::Instant::now();
-    let (mut tokens, mut printed, mut length, mut piece) = (Vec::new(), 0, FIRST_PIECE, 0);
-    let prompt_length = prompt.len();
-    let mut so_far = prompt;
-    while tokens.len() < arguments.max_new_tokens && so_far.len() < network.config().max_position_embeddings {
-        let wanted = length.min(arguments.max_new_tokens - tokens.len());
-        let request = request(arguments, so_far.clone(), 1, wanted, piece);
-        let mut made = None;
-        network.generate(&[request], 1, &|tokens| text.decode(tokens), &mut |completion| {
-            made = Some(completion);
-            ControlFlow::Continue(())
-        })?;
-        let Some(completion) = made else { break };
-        let is_ended = completion.finish != FinishReason::Length;
-        let kept = completion.tokens.len() - usize::from(is_ended);
-        tokens.extend(&completion.tokens[..kept]);
-        so_far.truncate(prompt_length);
-        so_far.extend(&tokens);
-        let all = text.decode(&tokens);
-        // Half a character at the end waits for its other half.
-        let whole = if is_ended { all.len() } else { all.trim_end_matches('\u{fffd}').len() };
-        terminal.piece(all.get(printed..whole).unwrap_or_default());
-        printed = printed.max(whole);
-        if is_ended {
-            break;
-        }
-        (length, piece) = ((length * 2).min(LONGEST_PIECE), piece + 1);
-    }
+    let request = request(arguments, prompt, 1);
+    let mut shown = Shown::new(&arguments.stop);
+    let completion = network.generate_streaming(&request, &|tokens| text.decode(tokens), &mut |tokens| {
+        terminal.piece(&shown.grow(&text.decode(tokens)));
+    })?;
+    terminal.piece(shown.rest(&completion.text));
     terminal.result("");
     let seconds = started.elapsed().as_secs_f64();
-    terminal.note(&format!(
-        "{} tokens, {:.1} tokens/s",
-        tokens.len(),
-        tokens.len() as f64 / seconds.max(1e-9)
-    ));
+    let tokens = completion.tokens.len();
+    terminal.note(&format!("{tokens} tokens, {:.1} tokens/s", tokens as f64 / seconds.max(1e-9)));
     Ok(())
+}
+
+/// How much of a growing text was printed.
+struct Shown {
+    bytes: usize,
+    /// Bytes at the end that may be the beginning of a stop text and wait until they are known not to be.
+    held_back: usize,
+}
+
+impl Shown {
+    fn new(stop: &[String]) -> Shown {
+        let longest = stop.iter().map(String::len).max().unwrap_or(0);
+        Shown { bytes: 0, held_back: longest.saturating_sub(1) }
+    }
+
+    /// What can be printed now that the text is `all`. Half a character at its end waits for its other half.
+    fn grow(&mut self, all: &str) -> String {
+        let whole = all.trim_end_matches('\u{fffd}');
+        let mut end = whole.len().saturating_sub(self.held_back);
+        while !whole.is_char_boundary(end) {
+            end -= 1;
+        }
+        let piece = whole.get(self.bytes..end).unwrap_or_default().to_string();
+        self.bytes = self.bytes.max(end);
+        piece
+    }
+
+    /// What is left of the text that it ended with.
+    fn rest<'t>(&self, all: &'t str) -> &'t str {
+        all.get(self.bytes..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shown;
+
+    #[test]
+    fn pieces_add_up_and_half_characters_wait() {
+        let mut shown = Shown::new(&[]);
+        assert_eq!(shown.grow("caf\u{fffd}"), "caf");
+        assert_eq!(shown.grow("café "), "é ");
+        assert_eq!(shown.rest("café au"), "au");
+    }
+
+    #[test]
+    fn the_beginning_of_a_stop_text_is_never_shown() {
+        let mut shown = Shown::new(&["\ndef".into()]);
+        assert_eq!(shown.grow("return é\nd"), "return ");
+        assert_eq!(shown.grow("return é\nde"), "é");
+        assert_eq!(shown.rest("return é"), "");
+    }
 }

@@ -62,7 +62,11 @@ pub(super) struct Generation<'a> {
     slots: Vec<Slot>,
     /// Positions of the longest sequence that there can be.
     longest: usize,
+    on_growth: Option<OnGrowth<'a>>,
 }
+
+/// Sees the tokens of a sequence after each one that does not end it.
+pub(super) type OnGrowth<'a> = &'a mut dyn FnMut(&[u32]);
 
 impl<'a> Generation<'a> {
     pub(super) fn new(
@@ -77,7 +81,13 @@ impl<'a> Generation<'a> {
             longest = longest.max(context.min(request.prompt.len() + request.sampling.max_new_tokens));
         }
         let waiting = (0..requests.len()).filter(|&i| requests[i].samples > 0).collect();
-        Ok(Generation { requests, decode, waiting, prefilled: VecDeque::new(), slots: Vec::new(), longest })
+        let (prefilled, slots) = (VecDeque::new(), Vec::new());
+        Ok(Generation { requests, decode, waiting, prefilled, slots, longest, on_growth: None })
+    }
+
+    /// Lets `on_growth` see every sequence grow.
+    pub(super) fn watched(self, on_growth: OnGrowth<'a>) -> Generation<'a> {
+        Generation { on_growth: Some(on_growth), ..self }
     }
 
     pub(super) fn run(
@@ -233,6 +243,9 @@ impl<'a> Generation<'a> {
         slot.logprobs.push(logprob);
         let request = &self.requests[slot.request];
         let Some(finish) = finish_reason(decoder, request, &slot.tokens, self.decode) else {
+            if let Some(on_growth) = &mut self.on_growth {
+                on_growth(&slot.tokens);
+            }
             return Ok(ControlFlow::Continue(()));
         };
         let slot = self.slots.swap_remove(index);

@@ -38,6 +38,29 @@ use crate::{
     TokenGradients, TokenValues, ValueHead,
 };
 
+impl Decoder {
+    /// One completion of a prompt, shown as it grows: `on_growth` sees all its tokens after each one that does not
+    /// end it. What is drawn is what `generate` draws for sample 0 of the request.
+    ///
+    /// # Errors
+    /// As `generate`.
+    pub fn generate_streaming(
+        &mut self,
+        request: &GenerateRequest,
+        decode: &dyn Fn(&[u32]) -> String,
+        on_growth: &mut dyn FnMut(&[u32]),
+    ) -> Result<Completion, ModelError> {
+        let requests = [GenerateRequest { samples: 1, ..request.clone() }];
+        let mut made = None;
+        let generation = generate::Generation::new(self, &requests, decode)?.watched(on_growth);
+        generation.run(self, 1, &mut |completion| {
+            made = Some(completion);
+            ControlFlow::Break(())
+        })?;
+        made.ok_or_else(|| ModelError::Invalid("generation ended without a completion".into()))
+    }
+}
+
 impl Network for Decoder {
     fn config(&self) -> &ModelConfig {
         &self.config

@@ -322,6 +322,21 @@ fn samples_do_not_depend_on_slots_or_threads() {
 }
 
 #[test]
+fn a_streamed_completion_is_the_batched_one_token_after_token() {
+    let mut decoder = network(true, lora(), 2);
+    let expected = generate(&mut decoder, 4);
+    for (index, request) in requests().iter().enumerate() {
+        let first = expected.iter().find(|c| c.request == index && c.sample == 0).unwrap();
+        let mut seen: Vec<Vec<u32>> = Vec::new();
+        let decode = |tokens: &[u32]| format!("{tokens:?}");
+        let made = decoder.generate_streaming(request, &decode, &mut |t| seen.push(t.to_vec())).unwrap();
+        assert_eq!((&made.tokens, &made.logprobs), (&first.tokens, &first.logprobs));
+        let prefixes: Vec<Vec<u32>> = (1..made.tokens.len()).map(|n| made.tokens[..n].to_vec()).collect();
+        assert_eq!(seen, prefixes);
+    }
+}
+
+#[test]
 fn stop_texts_and_tokens_end_a_completion() {
     let mut decoder = network(true, Trainable::Frozen, 2);
     let mut request = requests().remove(0);
