@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::{install, shell};
+use crate::{shell, venv};
 
 /// What is compared.
 #[derive(clap::Args)]
@@ -19,19 +19,19 @@ pub(crate) struct Arguments {
     tokens: usize,
 }
 
-const PACKAGES: &[&str] = &["torch", "transformers", "peft", "llama-cpp-python"];
+/// xllamacpp is llama.cpp as a wheel, so that nothing has to be compiled.
+const PACKAGES: &[&str] =
+    &["torch==2.15.0", "transformers==5.23.0", "peft==0.21.2", "xllamacpp==2026.10.11549"];
 const SCRIPT: &str = include_str!("interop.py");
 const PROMPTS: &[&str] =
     &["def add(a, b):", "The capital of France is", "import math\n\ndef area(radius):", "Once upon a time"];
 
 /// Exports in every format and compares greedy outputs.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    install::venv()?;
-    let folder = shell::root().join("target/interop");
+    let python = venv::python("peers-venv", PACKAGES)?;
+    let hone = shell::hone()?;
+    let folder = shell::target().join("interop");
     fs::create_dir_all(&folder)?;
-    let python = venv(&folder)?;
-    shell::run(&shell::cargo(), &["build", "--release", "--package", "hone-cli"])?;
-    let hone = shell::root().join("target/release/hone").display().to_string();
     let export = |model: &str, format: &str, more: &[&str], out: &str| -> Result<String> {
         let out = folder.join(out).display().to_string();
         let line = [&["model", "export", model, "--format", format, "--out", &out][..], more].concat();
@@ -79,15 +79,4 @@ fn completion(hone: &str, arguments: &Arguments, prompt: &str) -> Result<String>
     ];
     let samples: Value = serde_json::from_str(&shell::output(hone, &line)?)?;
     Ok(samples[0]["text"].as_str().context("no completion")?.to_string())
-}
-
-/// A venv with the packages; returns its Python.
-fn venv(folder: &Path) -> Result<String> {
-    let venv = folder.join("venv").display().to_string();
-    let python = format!("{venv}/bin/python");
-    if !shell::succeeds(&python, &["-c", "import torch, transformers, peft, llama_cpp"]) {
-        shell::run("python3", &["-m", "venv", &venv])?;
-        shell::run(&python, &[&["-m", "pip", "install", "--quiet"][..], PACKAGES].concat())?;
-    }
-    Ok(python)
 }

@@ -9,6 +9,7 @@ mod quickstart;
 mod shell;
 mod test;
 mod tidy;
+mod venv;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ Examples:
   cargo xtask test                                     install what is missing, then every check and every test
   cargo xtask test --fast                              without clippy
   cargo xtask bench grpo                               one GRPO step beside TRL
+  cargo xtask interop runs/quickstart-20260131-120000  exports of a run, loaded by transformers, peft and llama.cpp
   cargo xtask bench generate --batch 1,8,32            tokens/s beside transformers";
 
 #[derive(Subcommand)]

@@ -11,6 +11,17 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map(Path::to_path_buf).unwrap_or_else(|| here.to_path_buf())
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |target| root().join(target))
+}
+
+/// `hone`, built for release.
+pub(crate) fn hone() -> Result<String> {
+    run(&cargo(), &["build", "--release", "--package", "hone-cli"])?;
+    Ok(target().join("release/hone").display().to_string())
+}
+
 /// Runs a program in the root, its output going where ours goes.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let line = format!("{program} {}", arguments.join(" "));

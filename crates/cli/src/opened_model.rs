@@ -47,6 +47,7 @@ pub(crate) struct Text {
     pub(crate) tokenizer: Tokenizer,
     /// The chat template, if the model has one.
     pub(crate) chat_template: Option<ChatTemplate>,
+    /// The token in front of a text, if the tokenizer puts one there.
     bos: Option<u32>,
 }
 
@@ -79,7 +80,8 @@ impl OpenedModel {
 
     fn from_checkpoint(name: &str, checkpoint: Checkpoint) -> OpenedModel {
         let Checkpoint { config, weights, tokenizer, chat_template, source } = checkpoint;
-        let text = Text { tokenizer, chat_template, bos: config.bos_token_id };
+        let bos = config.bos_token_id.filter(|_| tokenizer.adds_bos(config.bos_token_id));
+        let text = Text { tokenizer, chat_template, bos };
         let parameters = weights.values().map(|tensor| tensor.values.len() as u64).sum();
         OpenedModel {
             name: name.to_string(),
@@ -216,7 +218,8 @@ impl Text {
         Ok(self.tokenizer.encode(&text, true)?)
     }
 
-    /// Tokens of a text as it is, after the model's first token if it has one.
+    /// Tokens of a text as it is, after the first token where the tokenizer adds one, as transformers and llama.cpp
+    /// have it.
     pub(crate) fn plain(&self, text: &str) -> Result<Vec<u32>, hone_model::ModelError> {
         let mut tokens: Vec<u32> = self.bos.into_iter().collect();
         tokens.extend(self.tokenizer.encode(text, false)?);

@@ -3,7 +3,7 @@
 //! Both sides compute in one process each, start-up not counted, one thread; rounds of both alternate. The sums of the
 //! scores are printed too: a fast wrong number would show.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::median;
 use super::page::Setting;
 use super::peer::number;
-use crate::shell;
+use crate::{shell, venv};
 
 /// The versions that are measured, and the grammars `codebleu` needs.
 const PACKAGES: &[&str] = &[
@@ -41,14 +41,12 @@ pub(crate) struct Arguments {
 /// Measures, prints and writes the page.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let setting = Setting::detect()?;
-    let python = venv(&shell::root().join("target/metrics-venv"))?;
+    let python = venv::python("metrics-venv", PACKAGES)?;
     shell::run(
         &shell::cargo(),
         &["build", "--release", "--package", "hone-metrics", "--example", "time_metrics"],
     )?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from);
-    let hone = target.join("release/examples/time_metrics").display().to_string();
+    let hone = shell::target().join("release/examples/time_metrics").display().to_string();
     let script = shell::root().join("xtask/peers/metrics_time.py").display().to_string();
     let pairs = arguments.pairs.display().to_string();
     let names = ["codebleu", "bleu"];
@@ -83,13 +81,4 @@ fn answer(program: &str, arguments: &[&str]) -> Result<Value> {
     let text = shell::output(program, arguments)?;
     let line = text.trim().lines().last().unwrap_or_default();
     serde_json::from_str(line).with_context(|| format!("expected JSON from {program}, found {text:?}"))
-}
-
-fn venv(folder: &Path) -> Result<String> {
-    let python = folder.join("bin/python").display().to_string();
-    if !shell::succeeds(&python, &["-c", "import codebleu, sacrebleu"]) {
-        shell::run("python3", &["-m", "venv", &folder.display().to_string()])?;
-        shell::run(&python, &[&["-m", "pip", "install", "--quiet"][..], PACKAGES].concat())?;
-    }
-    Ok(python)
 }

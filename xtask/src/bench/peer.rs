@@ -1,11 +1,11 @@
 //! What every comparison needs: a venv with pinned packages, the model as a folder others read, processes that answer in JSON.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::{install, shell};
+use crate::{shell, venv};
 
 /// The versions that are measured; a newer one is a new benchmark.
 const PACKAGES: &[&str] = &[
@@ -31,12 +31,9 @@ pub(super) struct Peers {
 impl Peers {
     /// Installs, builds and exports what is missing.
     pub(super) fn prepare(model: &str) -> Result<Peers> {
-        install::venv()?;
-        let target = shell::root().join("target");
-        let python = venv(&target.join("bench-venv"))?;
-        shell::run(&shell::cargo(), &["build", "--release", "--package", "hone-cli"])?;
-        let hone = target.join("release/hone").display().to_string();
-        let folder = target.join("bench-model");
+        let python = venv::python("peers-venv", PACKAGES)?;
+        let hone = shell::hone()?;
+        let folder = shell::target().join("bench-model");
         let out = folder.display().to_string();
         shell::run(&hone, &["model", "export", model, "--format", "hf", "--type", "f32", "--out", &out])?;
         Ok(Peers { python, hone, folder })
@@ -74,20 +71,4 @@ fn answer(program: &str, arguments: &[&str]) -> Result<Value> {
     serde_json::from_str(line)
         .or_else(|_| serde_json::from_str(&text))
         .with_context(|| format!("expected JSON from {program}, found {text:?}"))
-}
-
-fn venv(folder: &Path) -> Result<String> {
-    let python = folder.join("bin/python").display().to_string();
-    let pins: Vec<String> = PACKAGES
-        .iter()
-        .filter_map(|pin| pin.split_once("=="))
-        .map(|(name, version)| format!("assert version('{name}') == '{version}'"))
-        .collect();
-    let check = format!("from importlib.metadata import version; {}", pins.join("; "));
-    if !shell::succeeds(&python, &["-c", &check]) {
-        eprintln!("installing what is measured beside: about 75 packages, 6 GB on disk");
-        shell::run("python3", &["-m", "venv", &folder.display().to_string()])?;
-        shell::run(&python, &[&["-m", "pip", "install", "--quiet"][..], PACKAGES].concat())?;
-    }
-    Ok(python)
 }

@@ -45,7 +45,15 @@ pub(crate) fn from_gguf(file: &GgufFile) -> Result<Tokenizer, ModelError> {
         merges.iter().map(|m| m.split_once(' ').map(|(a, b)| [a, b])).collect();
     let merges =
         merges.ok_or_else(|| file.error("expected merges of two tokens with a space between them"))?;
-    let json = tokenizer_json(&tokens, types, &merges, pre_tokenizer, pre == "llama-bpe");
+    let mut json = tokenizer_json(&tokens, types, &merges, pre_tokenizer, pre == "llama-bpe");
+    // llama.cpp's default where the file does not say.
+    if file.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(pre == "llama-bpe") {
+        let key = "tokenizer.ggml.bos_token_id";
+        let id = file.required(key, file.unsigned(key)?)?;
+        let token = tokens.get(id);
+        let token = token.ok_or_else(|| file.error(format!("{key}: no token has the id {id}")))?;
+        json["post_processor"] = bos_first(token, id);
+    }
     Tokenizer::from_json(json.to_string().as_bytes())
         .map_err(|message| file.error(format!("tokenizer in the metadata: {message}")))
 }
@@ -85,6 +93,16 @@ fn tokenizer_json(
             "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": ignore_merges,
             "vocab": vocabulary, "merges": merges,
         },
+    })
+}
+
+/// A post-processor that puts a token in front of a text.
+fn bos_first(token: &str, id: usize) -> Value {
+    let bos = json!({ "SpecialToken": { "id": token, "type_id": 0 } });
+    let text = |name: &str| json!({ "Sequence": { "id": name, "type_id": 0 } });
+    json!({
+        "type": "TemplateProcessing", "single": [bos, text("A")], "pair": [bos, text("A"), text("B")],
+        "special_tokens": { token: { "id": token, "ids": [id], "tokens": [token] } },
     })
 }
 

@@ -79,7 +79,7 @@ impl Tokenizer {
     }
 
     /// Whether transformers' `tokenizer(text)` would put `bos` in front.
-    pub(crate) fn adds_bos(&self, bos: Option<u32>) -> bool {
+    pub fn adds_bos(&self, bos: Option<u32>) -> bool {
         let empty = self.with_special.encode_fast("", true);
         bos.is_some() && empty.is_ok_and(|encoding| encoding.get_ids().first().copied() == bos)
     }

@@ -125,6 +125,11 @@ impl GgufFile {
         })
     }
 
+    /// True or false, if the key exists.
+    pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, ModelError> {
+        self.typed(key, "true or false", |v| if let Value::Bool(b) = v { Some(*b) } else { None })
+    }
+
     /// A float, if the key exists.
     pub(crate) fn float(&self, key: &str) -> Result<Option<f64>, ModelError> {
         self.typed(key, "a float", |v| if let Value::Float(f) = v { Some(*f) } else { None })

@@ -141,6 +141,25 @@ fn a_saved_gguf_file_opens_as_the_same_model() {
 }
 
 #[test]
+fn a_first_token_is_added_where_the_tokenizer_says_so() {
+    let adds_bos = |model: &Checkpoint| model.tokenizer.adds_bos(model.config.bos_token_id);
+    let bos = r#"{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}"#;
+    let (a, b) = (r#"{"Sequence": {"id": "A", "type_id": 0}}"#, r#"{"Sequence": {"id": "B", "type_id": 0}}"#);
+    let special = r#"{"<|im_start|>": {"id": "<|im_start|>", "ids": [1], "tokens": ["<|im_start|>"]}}"#;
+    let template = format!(
+        r#""post_processor": {{"type": "TemplateProcessing", "single": [{bos}, {a}], "pair": [{bos}, {a}, {b}], "special_tokens": {special}}}"#
+    );
+    let folder = edited("tokenizer.json", r#""post_processor": null"#, &template);
+    let with = Checkpoint::open(folder.path()).unwrap();
+    let path = folder.path().join("with.gguf");
+    for (model, expected) in [(with, true), (tiny(), false)] {
+        assert_eq!(adds_bos(&model), expected);
+        save_gguf(&path, "tiny", &model.export(), GgufType::F32).unwrap();
+        assert_eq!(adds_bos(&Checkpoint::open(&path).unwrap()), expected, "after a GGUF file");
+    }
+}
+
+#[test]
 fn shards_are_read_by_their_index() {
     let model = tiny();
     let folder = edited("config.json", "256", "256");
