@@ -62,21 +62,44 @@ pub enum RunState {
 }
 
 impl RunDir {
-    /// Makes a new run directory and takes its lock. Refuses a directory that holds anything.
+    /// Makes a new run directory and takes its lock. Refuses what [`RunDir::refuse_used`] refuses.
     pub fn create(path: impl AsRef<Path>, manifest: &Manifest) -> Result<RunDir, RunlogError> {
-        let path = path.as_ref();
+        let run = RunDir::prepare(path.as_ref())?;
+        run.write_manifest(manifest)?;
+        Ok(run)
+    }
+
+    /// As [`RunDir::create`], with the recipe: as it was given, and resolved. The manifest, which makes a directory a run,
+    /// is written last, so that a run that was killed at any moment can be resumed.
+    pub fn create_with_recipe(
+        path: impl AsRef<Path>,
+        manifest: &Manifest,
+        original: &str,
+        resolved: &str,
+    ) -> Result<RunDir, RunlogError> {
+        let run = RunDir::prepare(path.as_ref())?;
+        run.write_recipe(original, resolved)?;
+        run.write_manifest(manifest)?;
+        Ok(run)
+    }
+
+    /// An error if `path` holds anything but what a killed `create` leaves: a lock without a manifest.
+    pub fn refuse_used(path: &Path) -> Result<(), RunlogError> {
+        let is_empty = fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
+        let is_begun = path.join("lock").is_file() && !path.join("manifest.json").exists();
+        if is_empty || is_begun { Ok(()) } else { Err(RunlogError::NotEmpty { path: path.to_path_buf() }) }
+    }
+
+    fn prepare(path: &Path) -> Result<RunDir, RunlogError> {
         fs::create_dir_all(path).map_err(|error| RunlogError::io("create", path, error))?;
-        let mut entries = fs::read_dir(path).map_err(|error| RunlogError::io("read", path, error))?;
-        if entries.next().is_some() {
-            return Err(RunlogError::NotEmpty { path: path.to_path_buf() });
-        }
+        RunDir::refuse_used(path)?;
         let run = RunDir { path: path.to_path_buf(), lock: Some(take_lock(path)?) };
+        sweep_unfinished(path);
         for directory in
             [run.tensorboard_dir(), run.trajectories_dir(), run.checkpoints_dir(), run.eval_dir()]
         {
             fs::create_dir_all(&directory).map_err(|error| RunlogError::io("create", &directory, error))?;
         }
-        run.write_manifest(manifest)?;
         Ok(run)
     }
 
@@ -281,6 +304,16 @@ mod tests {
         assert!(matches!(error, RunlogError::NotEmpty { .. }));
         assert!(error.to_string().contains("hint: `hone resume"), "{error}");
         assert!(matches!(RunDir::open(dir.path()), Err(RunlogError::NotARun { .. })));
+        fs::write(dir.path().join("notes.txt"), "mine").unwrap();
+        assert!(matches!(RunDir::refuse_used(dir.path()), Err(RunlogError::NotEmpty { .. })));
+    }
+
+    #[test]
+    fn a_creation_that_was_killed_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(RunDir::prepare(dir.path()).unwrap());
+        let run = RunDir::create_with_recipe(dir.path(), &Manifest::default(), "a = 1", "a = 1").unwrap();
+        assert!(run.recipe_path().is_file() && run.manifest_path().is_file());
     }
 
     #[test]

@@ -219,7 +219,7 @@ fn query(path: &Path) -> Option<Python> {
     serde_json::from_str(&output_within(query, QUERY_LIMIT)?).ok()
 }
 
-const QUERY_LIMIT: Duration = Duration::from_secs(20);
+const QUERY_LIMIT: Duration = Duration::from_secs(120);
 
 /// What a program of the host prints, if it ends well within `limit`; at most a mebibyte.
 pub(crate) fn output_within(mut command: Command, limit: Duration) -> Option<String> {

@@ -11,22 +11,26 @@ pub fn global_norm(parameters: &[Parameter<'_>]) -> f64 {
 
 /// Fails on the first gradient that is not finite, naming it and the step.
 pub fn check_finite(parameters: &[Parameter<'_>], step: u64) -> Result<(), TrainError> {
-    for parameter in parameters {
-        // x * 0 is 0 for every finite x and NaN otherwise: one branch-free pass where all is well.
-        if parameter.gradients.iter().map(|gradient| gradient * 0.0).sum::<f32>() == 0.0 {
-            continue;
-        }
-        if let Some(index) = parameter.gradients.iter().position(|gradient| !gradient.is_finite()) {
-            return Err(TrainError::NonFinite {
-                quantity: "gradient",
-                name: parameter.name.to_string(),
-                index,
-                value: parameter.gradients[index],
-                step,
-            });
-        }
+    parameters.iter().try_for_each(|one| check_numbers("gradient", one.name, one.gradients, step))
+}
+
+/// Fails on the first weight that is not finite, so that none is ever saved.
+pub(crate) fn check_weights(parameters: &[Parameter<'_>], step: u64) -> Result<(), TrainError> {
+    parameters.iter().try_for_each(|one| check_numbers("value", one.name, one.values, step))
+}
+
+fn check_numbers(quantity: &'static str, name: &str, numbers: &[f32], step: u64) -> Result<(), TrainError> {
+    // x * 0 is 0 for every finite x and NaN otherwise: one branch-free pass where all is well.
+    if numbers.iter().map(|number| number * 0.0).sum::<f32>() == 0.0 {
+        return Ok(());
     }
-    Ok(())
+    match numbers.iter().position(|number| !number.is_finite()) {
+        Some(index) => {
+            let (name, value) = (name.to_string(), numbers[index]);
+            Err(TrainError::NonFinite { quantity, name, index, value, step })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Eight running sums over interleaved elements: fast, and always the same order.

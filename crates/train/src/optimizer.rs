@@ -17,6 +17,7 @@
 use hone_model::Parameter;
 use serde::{Deserialize, Serialize};
 
+use crate::gradients::check_weights;
 use crate::tensors::NamedTensor;
 use crate::{ConfigError, Schedule, TrainError, check_finite, global_norm};
 
@@ -128,7 +129,7 @@ impl AdamW {
     }
 
     /// One update from the accumulated gradients, at 0-based `step` of `total_steps`. Fails, changing nothing, if a
-    /// gradient is not finite. The caller then calls `Network::parameters_changed`.
+    /// gradient is not finite, and fails if the update makes a weight that is not. The caller then calls `Network::parameters_changed`.
     pub fn update(
         &mut self,
         parameters: &mut [Parameter<'_>],
@@ -145,6 +146,7 @@ impl AdamW {
         for (parameter, moments) in parameters.iter_mut().zip(&mut self.moments) {
             update_one(&self.config, self.updates, learning_rate, scale, parameter, moments);
         }
+        check_weights(parameters, step)?;
         Ok(UpdateReport { gradient_norm, learning_rate })
     }
 
@@ -332,6 +334,18 @@ mod tests {
         let mut optimizer = AdamW::new(config(), &owned.borrow()).unwrap();
         assert!(optimizer.update(&mut owned.borrow(), 3, 10).is_err());
         assert_eq!((owned.values, optimizer.updates()), (vec![1.0, 2.0], 0));
+    }
+
+    #[test]
+    fn an_update_that_breaks_a_weight_is_an_error() {
+        let mut owned = Owned { values: vec![1.0, 2.0], gradients: vec![1.0, 1.0], is_decayed: true };
+        let config = OptimizerConfig { learning_rate: 1e38, weight_decay: 1e3, ..config() };
+        let mut optimizer = AdamW::new(config, &owned.borrow()).unwrap();
+        let error = optimizer.update(&mut owned.borrow(), 3, 10).unwrap_err().to_string();
+        assert!(
+            error.starts_with("value of w[0] is -inf at step 3\nhint: lower the learning rate"),
+            "{error}"
+        );
     }
 
     #[test]

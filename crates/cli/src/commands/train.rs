@@ -51,10 +51,11 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     }
     let name = arguments.recipe.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let path = arguments.run_dir.clone().unwrap_or_else(|| default_run_dir(&name));
-    refuse_used(&path)?;
+    // Said before the model is fetched, not after.
+    RunDir::refuse_used(&path)?;
     let mut training = Training::open(&recipe, terminal)?;
-    let run = RunDir::create(&path, &training.manifest(&name))?;
-    run.write_recipe(&original(arguments)?, &recipe.to_toml()?)?;
+    let (original, resolved) = (original(arguments)?, recipe.to_toml()?);
+    let run = RunDir::create_with_recipe(&path, &training.manifest(&name), &original, &resolved)?;
     terminal.note(&format!("run {}", path.display()));
     let result = training.finish(&run)?;
     result.print(&recipe, terminal)
@@ -65,15 +66,6 @@ fn default_run_dir(name: &str) -> PathBuf {
     let now: String = hone_runlog::utc_now().chars().filter(char::is_ascii_digit).take(14).collect();
     let (date, time) = now.split_at(now.len().min(8));
     Path::new("runs").join(format!("{name}-{date}-{time}"))
-}
-
-/// Says so before the model is fetched, not after.
-fn refuse_used(path: &Path) -> Result<()> {
-    let is_used = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
-    match is_used {
-        true => Err(hone_runlog::RunlogError::NotEmpty { path: path.to_path_buf() }.into()),
-        false => Ok(()),
-    }
 }
 
 /// The recipe as it was given, and what `--set` changed.

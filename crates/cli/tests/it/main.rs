@@ -6,12 +6,13 @@ mod commands;
 mod evaluation;
 mod help;
 mod recipes;
+mod survival;
 mod tiny_model;
 mod whole_run;
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 /// What a call of the binary did.
 struct Call {
@@ -53,19 +54,28 @@ fn hone(arguments: &[&str]) -> Call {
 
 fn hone_with(arguments: &[&str], stdin: &str, variables: &[(&str, &str)]) -> Call {
     let cache = tempfile::tempdir().unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_hone"))
+    let mut child = start(arguments, cache.path(), variables).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    output(child)
+}
+
+fn start(arguments: &[&str], cache: &Path, variables: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hone"));
+    command
         .args(arguments)
         .current_dir(root())
-        .env("XDG_CACHE_HOME", cache.path())
+        .env("XDG_CACHE_HOME", cache)
         .env_remove("HONE_LOG")
         .env_remove("RUST_BACKTRACE")
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Waits for the end.
+fn output(child: Child) -> Call {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Call { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::{Call, hone, tiny_model};
 
 /// A folder with a model, two task files and a recipe of three steps.
-fn folder() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     tiny_model::write(&folder.path().join("model"));
     let task = |name: &str, factor: u32| {
@@ -33,7 +33,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// `None` where programs cannot be isolated.
-fn train(recipe: &Path, run: &Path, more: &[&str]) -> Option<Call> {
+pub(crate) fn train(recipe: &Path, run: &Path, more: &[&str]) -> Option<Call> {
     let mut arguments = vec!["train", recipe.to_str().unwrap(), "--run-dir", run.to_str().unwrap(), "--json"];
     arguments.extend(more);
     let call = hone(&arguments);
@@ -44,7 +44,7 @@ fn train(recipe: &Path, run: &Path, more: &[&str]) -> Option<Call> {
     Some(call.code(0))
 }
 
-fn metrics(run: &Path) -> String {
+pub(crate) fn metrics(run: &Path) -> String {
     fs::read_to_string(run.join("metrics.jsonl")).unwrap()
 }
 
