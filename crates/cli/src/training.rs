@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use hone_environment::CodeEnvironmentSet;
+use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet};
 use hone_eval::{Evaluation, Interval, Summary, comparison_table, paired_difference};
 use hone_model::Network;
 use hone_model::engine::Decoder;
@@ -84,12 +84,16 @@ impl<'a> Training<'a> {
         };
         let sandbox = Arc::new(Sandbox::start(config).context("failed to start the sandbox")?);
         let isolation = isolation_record(recipe, &sandbox)?;
-        let environments = |path: &Path| -> Result<CodeEnvironmentSet> {
-            let tasks = load_checked(path, &sandbox, &recipe.environment.limits(), terminal)?;
-            Ok(CodeEnvironmentSet::new(tasks, sandbox.clone(), recipe.environment.clone())?)
+        let environments = |path: &Path, config: &CodeEnvironmentConfig| -> Result<CodeEnvironmentSet> {
+            let tasks = load_checked(path, &sandbox, &config.limits(), terminal)?;
+            Ok(CodeEnvironmentSet::new(tasks, sandbox.clone(), config.clone())?)
         };
-        let train = environments(&recipe.tasks.train)?.with_rewards(recipe.program_rewards())?;
-        let heldout = recipe.tasks.heldout.as_deref().map(environments).transpose()?;
+        let train = environments(&recipe.tasks.train, &recipe.environment)?;
+        let train = train.with_rewards(recipe.program_rewards())?;
+        // Held-out tasks are measured by the first answer.
+        let first_answers = CodeEnvironmentConfig { turns: 1, ..recipe.environment.clone() };
+        let heldout =
+            recipe.tasks.heldout.as_deref().map(|path| environments(path, &first_answers)).transpose()?;
         let threads = terminal.threads.unwrap_or(recipe.model.threads);
         let mut decoder = model.network(recipe.model.trainable(), threads, recipe.trainer.seed)?;
         decoder.set_checkpointing(recipe.model.activation_checkpointing);

@@ -1,22 +1,27 @@
-//! Programming tasks as single-turn episodes: the task is shown, the answer's program is judged by hidden tests.
+//! Programming tasks as episodes: the task is shown, the answer's program is judged by hidden tests; with more than one
+//! turn, the policy is told what went wrong and tries again.
 //!
 //! Not here: which text of an answer is the program (`program.rs`), or what a verdict is worth (`reward/`).
 
 use std::sync::Arc;
 
 use hone_dataset::Task;
-use hone_sandbox::{Limits, Sandbox, Submission};
+use hone_sandbox::{Limits, OutcomeClass, Sandbox, Submission};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Environment, EnvironmentError, EnvironmentSet, Graders, Judged, Message, Observation, RewardPart,
-    RewardValue, Role, Step, Verdict, check_rewards, extract_program,
+    Environment, EnvironmentError, EnvironmentSet, Feedback, Graders, Judged, Message, Observation,
+    RewardPart, RewardValue, Role, Step, Verdict, check_rewards, extract_program,
 };
 
 /// Settings of programming episodes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CodeEnvironmentConfig {
+    /// Turns of an episode at most; it ends earlier when a program passes.
+    pub turns: usize,
+    /// What is said of a program that failed, before the next turn.
+    pub feedback: Feedback,
     /// CPU time of a program over all its tests, in milliseconds.
     pub cpu_ms: u64,
     /// Wall time, in milliseconds; generous, so that a busy machine does not turn right programs into wrong ones.
@@ -27,14 +32,22 @@ pub struct CodeEnvironmentConfig {
 
 impl Default for CodeEnvironmentConfig {
     fn default() -> Self {
-        CodeEnvironmentConfig { cpu_ms: 2_000, wall_ms: 8_000, memory_bytes: 256 << 20 }
+        CodeEnvironmentConfig {
+            turns: 1,
+            feedback: Feedback::Error,
+            cpu_ms: 2_000,
+            wall_ms: 8_000,
+            memory_bytes: 256 << 20,
+        }
     }
 }
 
 impl CodeEnvironmentConfig {
     /// What makes no sense in these settings, if anything does.
     pub fn check(&self) -> Result<(), String> {
+        let turns = self.turns as u64;
         for (key, value, least) in [
+            ("turns", turns, 1),
             ("cpu_ms", self.cpu_ms, 1),
             ("wall_ms", self.wall_ms, 1),
             ("memory_bytes", self.memory_bytes, 16 << 20),
@@ -135,31 +148,30 @@ impl EnvironmentSet for CodeEnvironmentSet {
     }
 
     fn open(&self, index: usize) -> Box<dyn Environment + '_> {
-        Box::new(CodeEnvironment { task: &self.tasks[index], set: self, is_over: false })
+        let (task, turns_left) = (&self.tasks[index], self.config.turns);
+        Box::new(CodeEnvironment { task, set: self, observation: first_observation(task), turns_left })
     }
 }
 
 struct CodeEnvironment<'a> {
     task: &'a Task,
     set: &'a CodeEnvironmentSet,
-    is_over: bool,
+    /// What the policy sees now.
+    observation: Observation,
+    turns_left: usize,
 }
 
 impl Environment for CodeEnvironment<'_> {
     fn observe(&self) -> Observation {
-        Observation {
-            messages: vec![Message { role: Role::User, content: prompt(self.task) }],
-            // Without the newline after the signature: newline and indent are one token in many vocabularies.
-            answer_prefix: format!("```python\n{}", self.task.signature.trim_end()),
-            stop: vec!["\n```".into()],
-        }
+        self.observation.clone()
     }
 
     fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
         let failure = |message: String| EnvironmentError { id: self.task.id.clone(), message };
-        if std::mem::replace(&mut self.is_over, true) {
-            return Err(failure("the episode is over after one step".into()));
+        if self.turns_left == 0 {
+            return Err(failure("the episode is over".into()));
         }
+        self.turns_left -= 1;
         let signature = self.task.signature.trim_end();
         let program = extract_program(signature, &self.task.entry_point, action);
         let is_program_only = format!("{signature}{action}").trim_end() == program.trim_end();
@@ -175,7 +187,7 @@ impl Environment for CodeEnvironment<'_> {
             class: judgement.outcome.class,
             tests_passed: u32::try_from(passed).unwrap_or(u32::MAX),
             tests_total: u32::try_from(total).unwrap_or(u32::MAX),
-            error: judgement.outcome.error,
+            error: judgement.outcome.error.clone(),
             program: submission.solution,
             mode: judgement.mode,
         };
@@ -187,7 +199,27 @@ impl Environment for CodeEnvironment<'_> {
             is_program_only,
             verdict: &verdict,
         })?;
-        Ok(Step { reward, parts, verdict: Some(verdict), next: None })
+        if verdict.class == OutcomeClass::Passed {
+            self.turns_left = 0;
+        }
+        let mut next = None;
+        if self.turns_left > 0 {
+            let said = self.set.config.feedback.of(self.task, &judgement, &verdict);
+            let answer = format!("{}{}\n```", self.observation.answer_prefix, action.trim_end());
+            self.observation.messages.push(Message { role: Role::Assistant, content: answer });
+            self.observation.messages.push(Message { role: Role::User, content: said });
+            next = Some(self.observation.clone());
+        }
+        Ok(Step { reward, parts, verdict: Some(verdict), next })
+    }
+}
+
+fn first_observation(task: &Task) -> Observation {
+    Observation {
+        messages: vec![Message { role: Role::User, content: prompt(task) }],
+        // Without the newline after the signature: newline and indent are one token in many vocabularies.
+        answer_prefix: format!("```python\n{}", task.signature.trim_end()),
+        stop: vec!["\n```".into()],
     }
 }
 
@@ -247,7 +279,9 @@ mod tests {
         assert_eq!((config.cpu_ms, config.wall_ms, config.memory_bytes), (500, 8_000, 256 << 20));
         assert!(read(r#"{"cpu": 500}"#).is_err());
         assert_eq!(config.check(), Ok(()));
-        let impossible = CodeEnvironmentConfig { cpu_ms: 0, ..config };
+        let impossible = CodeEnvironmentConfig { cpu_ms: 0, ..config.clone() };
         assert_eq!(impossible.check(), Err("cpu_ms: expected at least 1, found 0".into()));
+        let endless = CodeEnvironmentConfig { turns: 0, ..config };
+        assert_eq!(endless.check(), Err("turns: expected at least 1, found 0".into()));
     }
 }

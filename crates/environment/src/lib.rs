@@ -3,6 +3,7 @@
 mod environment;
 
 mod code;
+mod feedback;
 mod program;
 mod reward;
 pub mod toy;
@@ -11,6 +12,7 @@ pub use code::{CodeEnvironmentConfig, CodeEnvironmentSet};
 pub use environment::{
     Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step, Verdict,
 };
+pub use feedback::Feedback;
 pub use program::extract_program;
 pub use reward::{
     Grader, GraderError, Graders, Judged, OutcomeClasses, Plain, RewardPart, RewardValue, check_rewards,

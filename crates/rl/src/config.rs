@@ -27,6 +27,9 @@ pub struct TrainerConfig {
     pub generation_slots: usize,
     /// Threads that wait for executions while sampling goes on.
     pub execution_threads: usize,
+    /// γ a turn: what the reward of the next turn counts for this one, where episodes have several (Kevin-32B, arXiv
+    /// 2507.11948: 0.4).
+    pub turn_gamma: f64,
     /// How completions are drawn.
     pub sampling: SamplingParams,
     /// Optimizer and learning rate.
@@ -54,6 +57,7 @@ impl Default for TrainerConfig {
             micro_batch_tokens: 1024,
             generation_slots: 32,
             execution_threads: 2,
+            turn_gamma: 0.4,
             sampling: SamplingParams::default(),
             optimizer: OptimizerConfig::default(),
             reference_kl_every: 0,
@@ -85,6 +89,8 @@ impl TrainerConfig {
             let is_valid = minutes.is_finite() && minutes > 0.0;
             ConfigError::require(is_valid, "time_limit_minutes", "positive", minutes)?;
         }
+        let is_discount = (0.0..=1.0).contains(&self.turn_gamma);
+        ConfigError::require(is_discount, "turn_gamma", "from 0 to 1", self.turn_gamma)?;
         if self.mini_batches > self.prompts_per_step {
             let expected = format!("at most prompts_per_step, {}", self.prompts_per_step);
             return Err(ConfigError::new("mini_batches", expected, self.mini_batches));

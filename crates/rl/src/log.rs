@@ -20,18 +20,24 @@ impl Group {
         for record in records {
             let place = *places.entry((record.step, record.group, &record.task)).or_insert(groups.len());
             if place == groups.len() {
-                groups.push(empty_group(record));
+                groups.push(empty_group(record, place as u64));
             }
-            groups[place].trajectories.push(trajectory(record));
+            let mut one = trajectory(record);
+            if record.prompt_tokens != groups[place].prompt {
+                one.prompt = Some(record.prompt_tokens.clone());
+            }
+            groups[place].trajectories.push(one);
         }
         groups
     }
 }
 
-fn empty_group(record: &TrajectoryRecord) -> Group {
+fn empty_group(record: &TrajectoryRecord, draw: u64) -> Group {
     Group {
         task: record.task.clone(),
         task_index: 0,
+        draw,
+        turn: record.turn as usize,
         policy_version: record.policy_version,
         observation: Observation { messages: Vec::new(), answer_prefix: String::new(), stop: Vec::new() },
         prompt: record.prompt_tokens.clone(),
@@ -43,11 +49,14 @@ fn empty_group(record: &TrajectoryRecord) -> Group {
 fn trajectory(record: &TrajectoryRecord) -> Trajectory {
     Trajectory {
         sample: record.sample as usize,
+        prompt: None,
         tokens: record.completion_tokens.clone(),
         logprobs: record.logprobs.clone(),
         text: record.completion.clone(),
         finish: if record.is_truncated { FinishReason::Length } else { FinishReason::StopToken },
         reward: record.reward,
+        turn_rewards: vec![record.reward],
+        turn_return: record.turn_return.unwrap_or(record.reward),
         parts: record
             .reward_parts
             .iter()

@@ -74,11 +74,28 @@ pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(Cow<'static, str>, f64)> {
             ("update/tokens", sums.tokens as f64),
         ]);
     }
+    rows.extend(turns(facts.groups));
     rows.extend(facts.reference_divergence.map(|divergence| ("update/reference_kl", divergence)));
     rows.extend(facts.kl_coefficient.map(|coefficient| ("update/kl_coefficient", coefficient)));
     let mut rows: Vec<_> = rows.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
     rows.extend(parts(&all));
     rows
+}
+
+/// How episodes of several turns went; nothing where all had one.
+fn turns(groups: &[Group]) -> Vec<(&'static str, f64)> {
+    if groups.iter().all(|group| group.turn == 0) {
+        return Vec::new();
+    }
+    let first = || groups.iter().filter(|group| group.turn == 0).flat_map(|group| &group.trajectories);
+    let all = || groups.iter().flat_map(|group| &group.trajectories);
+    let episodes = first().count().max(1) as f64;
+    let passed = |count: usize| count as f64 / episodes;
+    vec![
+        ("turn/mean", all().count() as f64 / episodes),
+        ("turn/pass_rate_first", passed(first().filter(|one| one.is_passed()).count())),
+        ("turn/pass_rate_any", passed(all().filter(|one| one.is_passed()).count())),
+    ]
 }
 
 /// The mean of each part of the reward, before its weight.

@@ -52,7 +52,7 @@ fn shuffle(seed: u64, epoch: u64, length: usize) -> Vec<usize> {
 }
 
 /// The finaliser of SplitMix64 (G. Steele et al., OOPSLA 2014).
-fn mix(state: u64) -> u64 {
+pub(crate) fn mix(state: u64) -> u64 {
     let state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     state ^ (state >> 31)

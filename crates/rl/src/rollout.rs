@@ -1,19 +1,23 @@
-//! Sampling and execution: every finished completion is executed on a thread while the network samples on. Results are
-//! put in the order of drawing, so that nothing depends on which thread was faster.
+//! Sampling and execution of a step's tasks, over as many turns as their episodes have.
+//!
+//! A turn after the first has a prompt of its own: the conversation so far, what the policy said and what it was told. So
+//! what the environment says is never in a loss, and each turn's answer is a sequence like any other. The turns of one
+//! task are one group each: G first answers, then the second answers of those episodes that went on, and so on.
 
-use std::ops::ControlFlow;
-use std::thread;
-use std::time::Instant;
+use std::collections::BTreeMap;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use hone_environment::{EnvironmentError, EnvironmentSet, Observation, Step};
-use hone_model::{Completion, GenerateRequest, Network, SamplingParams};
+use hone_environment::{Environment, EnvironmentError, EnvironmentSet, Observation};
+use hone_model::{GenerateRequest, Network, SamplingParams};
 
 use crate::config::TrainerConfig;
 use crate::error::RlError;
-use crate::observer::{Progress, Stage};
-use crate::order::Draw;
+use crate::observer::Progress;
+use crate::order::{Draw, mix};
+use crate::round::{Played, RoundError, round};
 use crate::trajectory::{Group, Trajectory};
+
+/// Turns of an episode at most; one that goes on longer is a defect of its environment.
+const MOST_TURNS: usize = 64;
 
 /// Turns an observation into the prompt's tokens.
 pub type Render<'a> = dyn Fn(&Observation) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
@@ -50,20 +54,19 @@ pub(crate) struct RolloutCost {
     pub(crate) tokens: usize,
 }
 
-struct Job {
-    request: usize,
+/// What is seen next, and the episode it is seen in, if there is more.
+type GoesOn<'e> = Option<(Observation, Box<dyn Environment + 'e>)>;
+
+/// An episode that goes on.
+struct Open<'e> {
+    draw: usize,
     sample: usize,
-    task: usize,
-    action: String,
+    observation: Observation,
+    episode: Option<Box<dyn Environment + 'e>>,
 }
 
-struct Executed {
-    request: usize,
-    sample: usize,
-    result: Result<Step, EnvironmentError>,
-}
-
-/// Samples `group_size` completions of every drawn task and executes them.
+/// Samples `group_size` episodes of every drawn task. First the groups of the first turn, in the order of the draws, then
+/// those of the second, and so on.
 pub(crate) fn rollout(
     network: &mut dyn Network,
     context: &RolloutContext<'_>,
@@ -71,83 +74,110 @@ pub(crate) fn rollout(
     cost: &mut RolloutCost,
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<Vec<Group>, RlError> {
-    let started = Instant::now();
     let (mut groups, requests) = prepare(context, draws)?;
     let environments = context.environments;
-    let total = requests.iter().map(|request| request.samples).sum();
-    let mut completions: Vec<Vec<Option<Completion>>> = slots(&requests);
-    let mut steps: Vec<Vec<Option<Step>>> = slots(&requests);
-    let mut failures = Vec::new();
-    let mut progress = Progress {
-        step: context.step + 1,
-        steps: context.config.steps,
-        stage: Stage::Rollout,
-        done: 0,
-        total,
-        tokens: cost.tokens,
-    };
-    // Room for everything, so that sampling never waits for execution.
-    let (job_sender, job_receiver) = bounded::<Job>(total);
-    let (result_sender, result_receiver) = bounded::<Executed>(total);
-    let mut collect = |executed: Executed, failures: &mut Vec<_>| match executed.result {
-        Ok(step) => steps[executed.request][executed.sample] = Some(step),
-        Err(error) => failures.push((executed.request, executed.sample, error)),
-    };
-    thread::scope(|scope| {
-        for _ in 0..context.config.execution_threads {
-            let (jobs, results) = (job_receiver.clone(), result_sender.clone());
-            scope.spawn(move || execute(environments, &jobs, &results));
-        }
-        drop((job_receiver, result_sender));
-        let mut on_completion = |completion: Completion| {
-            let (request, sample) = (completion.request, completion.sample);
-            progress.done += 1;
-            progress.tokens += completion.tokens.len();
-            on_progress(&progress);
-            let task = draws[request % draws.len()].task;
-            let job = Job { request, sample, task, action: completion.text.clone() };
-            completions[request][sample] = Some(completion);
-            result_receiver.try_iter().for_each(|executed| collect(executed, &mut failures));
-            // The workers only end when this side hangs up, so sending fails only if one of them panicked.
-            if failures.is_empty() && job_sender.send(job).is_ok() {
-                ControlFlow::Continue(())
-            } else {
-                ControlFlow::Break(())
-            }
-        };
-        let slots = context.config.generation_slots;
-        let generated = network.generate(&requests, slots, context.codec.decode, &mut on_completion);
-        drop(job_sender);
-        cost.sampling_s += started.elapsed().as_secs_f64();
-        let waiting = Instant::now();
-        progress.stage = Stage::Execution;
-        on_progress(&progress);
-        result_receiver.iter().for_each(|executed| collect(executed, &mut failures));
-        cost.execution_wait_s += waiting.elapsed().as_secs_f64();
-        generated.map_err(|source| network_error(context, source))
-    })?;
-    cost.tokens = progress.tokens;
-    failures.sort_by_key(|(request, sample, _)| (*request, *sample));
-    if let Some((request, sample, source)) = failures.into_iter().next() {
-        return Err(environment_error(context, &groups[request % draws.len()].task, sample, source));
-    }
-    for (request, (completions, steps)) in completions.into_iter().zip(steps).enumerate() {
-        let group = &mut groups[request % draws.len()];
-        for (sample, (completion, step)) in completions.into_iter().zip(steps).enumerate() {
-            let trajectory = trajectory(context, &group.task, sample, completion, step)?;
+    let fail =
+        |error, place: &dyn Fn(usize, usize) -> (usize, usize)| round_error(context, draws, error, place);
+    let mut begin = |request: usize, _| environments.open(draws[request % draws.len()].task);
+    let played = round(network, context, &requests, &mut begin, cost, on_progress)
+        .map_err(|error| fail(error, &|request, sample| (request % draws.len(), sample)))?;
+    let mut open = Vec::new();
+    for (request, row) in played.into_iter().enumerate() {
+        let draw = request % draws.len();
+        for (sample, played) in row.into_iter().enumerate() {
+            let (trajectory, next) = trajectory(context, &groups[draw].task, sample, played)?;
             if request < draws.len() {
-                group.trajectories.push(trajectory)
+                groups[draw].trajectories.push(trajectory);
+                let going_on =
+                    |(observation, episode)| Open { draw, sample, observation, episode: Some(episode) };
+                open.extend(next.map(going_on));
             } else {
-                group.greedy = Some(trajectory)
+                groups[draw].greedy = Some(trajectory);
             }
         }
+    }
+    for turn in 1.. {
+        if open.is_empty() {
+            break;
+        }
+        if turn >= MOST_TURNS {
+            let Open { draw, sample, .. } = open[0];
+            let message = format!("the episode goes on after {MOST_TURNS} turns");
+            let source = EnvironmentError { id: groups[draw].task.clone(), message };
+            return Err(environment_error(context, &groups[draw].task, sample, source));
+        }
+        open = next_turn(network, context, draws, turn, open, &mut groups, cost, on_progress)?;
     }
     Ok(groups)
 }
 
-/// An empty place for every sample of every request.
-fn slots<T: Clone>(requests: &[GenerateRequest]) -> Vec<Vec<Option<T>>> {
-    requests.iter().map(|request| vec![None; request.samples]).collect()
+/// One more turn of the open episodes; returns those that are still open.
+#[expect(clippy::too_many_arguments, reason = "a step of the loop above, with what it works on")]
+fn next_turn<'e>(
+    network: &mut dyn Network,
+    context: &RolloutContext<'_>,
+    draws: &[Draw],
+    turn: usize,
+    mut open: Vec<Open<'e>>,
+    groups: &mut Vec<Group>,
+    cost: &mut RolloutCost,
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<Vec<Open<'e>>, RlError> {
+    let mut requests = Vec::with_capacity(open.len());
+    for one in &open {
+        let prompt = render(context, &groups[one.draw].task, &one.observation)?;
+        let key = mix(draws[one.draw].key ^ mix(((turn as u64) << 32) | one.sample as u64));
+        requests.push(request(context, prompt, &one.observation, 1, key));
+    }
+    let places: Vec<(usize, usize)> = open.iter().map(|one| (one.draw, one.sample)).collect();
+    let mut go_on = |request: usize, _| -> Box<dyn Environment + 'e> {
+        open[request].episode.take().unwrap_or_else(|| unreachable!("one sample a request"))
+    };
+    let played = round(network, context, &requests, &mut go_on, cost, on_progress)
+        .map_err(|error| round_error(context, draws, error, &|request, _| places[request]))?;
+    let mut still_open = Vec::new();
+    let mut last = None;
+    for ((row, &(draw, sample)), request) in played.into_iter().zip(&places).zip(requests) {
+        if last != Some(draw) {
+            let first = &groups[draw];
+            groups.push(Group { turn, trajectories: Vec::new(), ..first.clone() });
+            last = Some(draw);
+        }
+        let task = groups[draw].task.clone();
+        for played in row {
+            let (mut trajectory, next) = trajectory(context, &task, sample, played)?;
+            trajectory.prompt = Some(request.prompt.clone());
+            if let Some(group) = groups.last_mut() {
+                group.trajectories.push(trajectory);
+            }
+            still_open.extend(next.map(|(observation, episode)| Open {
+                draw,
+                sample,
+                observation,
+                episode: Some(episode),
+            }));
+        }
+    }
+    Ok(still_open)
+}
+
+/// What each turn is worth, from its reward and those of the turns after it.
+pub(crate) fn give_returns(groups: &mut [Group], turn_return: &dyn Fn(&[f64]) -> f64) {
+    let mut episodes: BTreeMap<(u64, usize), Vec<(usize, usize)>> = BTreeMap::new();
+    for (index, group) in groups.iter().enumerate() {
+        for (at, one) in group.trajectories.iter().enumerate() {
+            episodes.entry((group.draw, one.sample)).or_default().push((index, at));
+        }
+    }
+    for places in episodes.into_values() {
+        let reward = |&(group, at): &(usize, usize)| groups[group].trajectories[at].reward;
+        let rewards: Vec<f64> = places.iter().map(reward).collect();
+        for (turn, (group, at)) in places.into_iter().enumerate() {
+            let trajectory = &mut groups[group].trajectories[at];
+            trajectory.turn_rewards = rewards[turn..].to_vec();
+            trajectory.turn_return = turn_return(&rewards[turn..]);
+        }
+    }
 }
 
 /// Opens every task once to see its prompt. Request `i` samples group `i`; behind those of all groups come the greedy
@@ -161,19 +191,13 @@ fn prepare(
     for draw in draws {
         let task = context.environments.id(draw.task).to_string();
         let observation = context.environments.open(draw.task).observe();
-        let prompt = (context.codec.render)(&observation)
-            .map_err(|source| RlError::Render { task: task.clone(), source })?;
-        requests.push(GenerateRequest {
-            prompt: prompt.clone(),
-            samples: context.config.group_size,
-            sampling: context.config.sampling.clone(),
-            stop: observation.stop.clone(),
-            stop_tokens: context.codec.stop_tokens.to_vec(),
-            seed: [context.config.seed, context.step, draw.key],
-        });
+        let prompt = render(context, &task, &observation)?;
+        requests.push(request(context, prompt.clone(), &observation, context.config.group_size, draw.key));
         groups.push(Group {
             task,
             task_index: draw.task,
+            draw: draw.key,
+            turn: 0,
             policy_version: context.policy_version,
             observation,
             prompt,
@@ -194,53 +218,72 @@ fn prepare(
     Ok((groups, requests))
 }
 
-/// A worker: opens a fresh episode for every job and steps it.
-fn execute(environments: &dyn EnvironmentSet, jobs: &Receiver<Job>, results: &Sender<Executed>) {
-    for Job { request, sample, task, action } in jobs {
-        let result = environments.open(task).step(&action);
-        if results.send(Executed { request, sample, result }).is_err() {
-            return;
-        }
+fn render(context: &RolloutContext<'_>, task: &str, observation: &Observation) -> Result<Vec<u32>, RlError> {
+    (context.codec.render)(observation).map_err(|source| RlError::Render { task: task.to_string(), source })
+}
+
+fn request(
+    context: &RolloutContext<'_>,
+    prompt: Vec<u32>,
+    observation: &Observation,
+    samples: usize,
+    key: u64,
+) -> GenerateRequest {
+    GenerateRequest {
+        prompt,
+        samples,
+        sampling: context.config.sampling.clone(),
+        stop: observation.stop.clone(),
+        stop_tokens: context.codec.stop_tokens.to_vec(),
+        seed: [context.config.seed, context.step, key],
     }
 }
 
-fn trajectory(
+/// The record of a turn, and what follows, if something does.
+fn trajectory<'e>(
     context: &RolloutContext<'_>,
     task: &str,
     sample: usize,
-    completion: Option<Completion>,
-    step: Option<Step>,
-) -> Result<Trajectory, RlError> {
-    let (Some(completion), Some(step)) = (completion, step) else {
-        let message = format!("the completion of task {task}, sample {sample} is missing");
-        return Err(network_error(context, hone_model::ModelError::Invalid(message)));
-    };
-    let refuse = |message: &str| {
-        let source = EnvironmentError { id: task.to_string(), message: message.to_string() };
-        Err(environment_error(context, task, sample, source))
-    };
-    if step.next.is_some() {
-        return refuse("it asks for another turn, but this loop runs episodes of one turn");
-    }
+    played: Played<'e>,
+) -> Result<(Trajectory, GoesOn<'e>), RlError> {
+    let Played { completion, step, episode } = played;
     if !step.reward.is_finite() {
-        return refuse(&format!("the reward is {}, expected a finite number", step.reward));
+        let message = format!("the reward is {}, expected a finite number", step.reward);
+        let source = EnvironmentError { id: task.to_string(), message };
+        return Err(environment_error(context, task, sample, source));
     }
-    Ok(Trajectory {
+    let trajectory = Trajectory {
         sample,
+        prompt: None,
         tokens: completion.tokens,
         logprobs: completion.logprobs,
         text: completion.text,
         finish: completion.finish,
         reward: step.reward,
+        turn_rewards: vec![step.reward],
+        turn_return: step.reward,
         parts: step.parts,
         verdict: step.verdict,
         advantage: 0.0,
         is_trained: false,
-    })
+    };
+    Ok((trajectory, step.next.map(|observation| (observation, episode))))
 }
 
-fn network_error(context: &RolloutContext<'_>, source: hone_model::ModelError) -> RlError {
-    RlError::Network { step: context.step + 1, stage: "sampling", source }
+/// `place` maps (request, sample) to (draw, sample).
+fn round_error(
+    context: &RolloutContext<'_>,
+    draws: &[Draw],
+    error: RoundError,
+    place: &dyn Fn(usize, usize) -> (usize, usize),
+) -> RlError {
+    match error {
+        RoundError::Network(source) => RlError::Network { step: context.step + 1, stage: "sampling", source },
+        RoundError::Environment(request, sample, source) => {
+            let (draw, sample) = place(request, sample);
+            environment_error(context, context.environments.id(draws[draw].task), sample, source)
+        }
+    }
 }
 
 fn environment_error(

@@ -7,12 +7,14 @@ use crate::algorithms::{Method, Outcome, Sample};
 use crate::config::TrainerConfig;
 use crate::error::RlError;
 use crate::feedback::error_tokens;
+use crate::reference::Reference;
 use crate::trajectory::{Group, Trajectory};
-use crate::update::{micro_batches, widen};
+use crate::update::{gather, micro_batches, tokens_of, widen};
 
 /// The groups as credit assignment sees them, `[group][sample]`, with what the method asks for.
 pub(crate) fn score(
     network: &mut dyn Network,
+    reference: &Reference,
     config: &TrainerConfig,
     method: &dyn Method,
     decode: &dyn Fn(&[u32]) -> String,
@@ -29,7 +31,8 @@ pub(crate) fn score(
         }
     }
     if method.needs_reference() {
-        let logprobs = forward(network, config, groups, Adapter::Off, step)?.logprobs;
+        let pass = |network: &mut dyn Network, adapter| forward(network, config, groups, adapter, step);
+        let logprobs = reference.run(network, pass)?.logprobs;
         spread(&mut batch, &logprobs, |sample, row| sample.reference = Some(row));
     }
     if method.value_head().is_some() {
@@ -54,7 +57,10 @@ fn spread(batch: &mut [Vec<Sample>], rows: &[Vec<Vec<f32>>], set: impl Fn(&mut S
 pub(crate) fn samples(group: &Group, max_tokens: usize) -> Vec<Sample> {
     let greedy_reward = group.greedy.as_ref().map(|greedy| greedy.reward);
     let sample = |trajectory: &Trajectory| Sample {
-        reward: trajectory.reward,
+        reward: trajectory.turn_return,
+        turn: group.turn,
+        draw: group.draw,
+        turn_rewards: trajectory.turn_rewards.clone(),
         tokens: trajectory.tokens.len(),
         max_tokens,
         is_truncated: trajectory.is_truncated(),
@@ -86,22 +92,17 @@ pub(crate) fn forward(
     adapter: Adapter,
     step: u64,
 ) -> Result<TokenValues, RlError> {
-    let prompts: Vec<PromptGroup> = groups
-        .iter()
-        .map(|group| PromptGroup {
-            prompt: group.prompt.clone(),
-            completions: group
-                .trajectories
-                .iter()
-                .map(|trajectory| trajectory.tokens.clone())
-                .filter(|tokens| !tokens.is_empty())
-                .collect(),
-        })
-        .collect();
+    let with_tokens = |group: &&Group| -> Vec<PromptGroup> {
+        let kept: Vec<&Trajectory> = group.trajectories.iter().filter(|one| !one.tokens.is_empty()).collect();
+        group.prompt_groups(&kept)
+    };
+    let nested: Vec<Vec<PromptGroup>> = groups.iter().map(with_tokens).collect();
+    let counts: Vec<usize> = nested.iter().map(Vec::len).collect();
+    let prompts = nested.concat();
     let options =
         ForwardOptions { temperature: config.sampling.temperature, adapter, keep_activations: false };
     let mut all = TokenValues::default();
-    for range in micro_batches(&prompts, config.micro_batch_tokens) {
+    for range in micro_batches(prompts.iter().map(tokens_of), config.micro_batch_tokens) {
         let values = network.forward(&prompts[range], options).map_err(|source| RlError::Network {
             step: step + 1,
             stage: "in the forward pass",
@@ -110,5 +111,6 @@ pub(crate) fn forward(
         all.logprobs.extend(values.logprobs);
         all.values.get_or_insert_default().extend(values.values.unwrap_or_default());
     }
-    Ok(all)
+    let values = all.values.map(|rows| gather(rows, &counts));
+    Ok(TokenValues { logprobs: gather(all.logprobs, &counts), values, ..TokenValues::default() })
 }

@@ -20,7 +20,8 @@ use crate::log;
 use crate::metrics::{StepFacts, metrics, timings};
 use crate::observer::{Observer, Progress, Stage, StepReport};
 use crate::order::TaskOrder;
-use crate::rollout::{RolloutContext, RolloutCost, TextCodec, rollout};
+use crate::reference::Reference;
+use crate::rollout::{RolloutContext, RolloutCost, TextCodec, give_returns, rollout};
 use crate::score::{samples, score};
 use crate::token_reward::{TokenReward, shape};
 use crate::trajectory::Group;
@@ -43,6 +44,7 @@ pub struct Trainer<'a> {
     /// Groups to learn from instead of sampling; empty samples.
     log: Vec<Group>,
     token_rewards: Vec<TokenReward>,
+    reference: Reference,
     place: Place,
 }
 
@@ -130,6 +132,7 @@ impl<'a> Trainer<'a> {
             has_adapter,
             log,
             token_rewards,
+            reference: Reference::default(),
             place,
         })
     }
@@ -223,6 +226,10 @@ impl<'a> Trainer<'a> {
         let update_s = update_started.elapsed().as_secs_f64();
         self.place.updates = self.optimizer.updates();
         self.place.step += 1;
+        let every = self.algorithm.method().reference_every();
+        if every > 0 && self.place.step.is_multiple_of(every) {
+            self.reference = Reference::of(self.network);
+        }
         let groups_dropped = groups.len() - kept.len();
         let facts = StepFacts {
             groups: &groups,
@@ -251,9 +258,10 @@ impl<'a> Trainer<'a> {
     ) -> Result<(Vec<Group>, Vec<usize>, usize), RlError> {
         let (mut groups, mut kept, mut rounds) = (Vec::new(), Vec::new(), 0);
         let max_tokens = self.config.sampling.max_new_tokens;
-        while kept.len() < self.config.prompts_per_step && rounds < self.algorithm.method().sampling_rounds()
+        let mut kept_tasks = 0;
+        while kept_tasks < self.config.prompts_per_step && rounds < self.algorithm.method().sampling_rounds()
         {
-            let missing = (self.config.prompts_per_step - kept.len()) as u64;
+            let missing = (self.config.prompts_per_step - kept_tasks) as u64;
             let positions = self.place.position..self.place.position + missing;
             let draws: Vec<_> = positions.map(|position| self.order.draw(position)).collect();
             let context = RolloutContext {
@@ -268,12 +276,18 @@ impl<'a> Trainer<'a> {
             let sampled = if self.log.is_empty() {
                 let mut sampled = rollout(self.network, &context, &draws, cost, on_progress)?;
                 shape(self.network, &self.config, &self.token_rewards, &mut sampled, self.place.step)?;
+                let (method, gamma) = (self.algorithm.method(), self.config.turn_gamma);
+                give_returns(&mut sampled, &|rewards| method.turn_return(rewards, gamma));
                 sampled
             } else {
                 draws.iter().map(|draw| self.log[draw.task].clone()).collect()
             };
             for group in sampled {
-                if self.algorithm.method().has_signal(&samples(&group, max_tokens)) {
+                let method = self.algorithm.method();
+                // Of a later turn there may be one answer only, which some methods cannot compare with anything.
+                let can_compare = group.turn == 0 || group.trajectories.len() > 1 || method.can_learn_alone();
+                if can_compare && method.has_signal(&samples(&group, max_tokens)) {
+                    kept_tasks += usize::from(group.turn == 0);
                     kept.push(groups.len());
                 }
                 groups.push(group);
@@ -291,8 +305,15 @@ impl<'a> Trainer<'a> {
         }
         let method = self.algorithm.method();
         let kept_groups: Vec<&Group> = kept.iter().map(|&index| &groups[index]).collect();
-        let batch =
-            score(self.network, &self.config, method, self.codec.decode, &kept_groups, self.place.step)?;
+        let batch = score(
+            self.network,
+            &self.reference,
+            &self.config,
+            method,
+            self.codec.decode,
+            &kept_groups,
+            self.place.step,
+        )?;
         let credits = method.credit_remembering(&batch, &mut self.place.memory)?;
         let has_advantage =
             |credit: &Credit| credit.is_in_loss && credit.advantages.iter().any(|one| *one != 0.0);
@@ -352,6 +373,10 @@ impl<'a> Trainer<'a> {
             algorithm: to_value(&self.algorithm),
         };
         let parameters = self.network.parameters();
+        let names: Vec<(String, Vec<usize>)> = parameters
+            .iter()
+            .map(|parameter| (parameter.name.to_string(), parameter.shape.to_vec()))
+            .collect();
         let mut tensors: Vec<NamedTensor<'_>> = parameters
             .iter()
             .map(|parameter| NamedTensor {
@@ -360,6 +385,12 @@ impl<'a> Trainer<'a> {
                 values: parameter.values,
             })
             .collect();
+        let moved = self.reference.values().iter().zip(&names).map(|(values, (name, shape))| NamedTensor {
+            name: format!("reference.{name}"),
+            shape: shape.clone(),
+            values,
+        });
+        tensors.extend(moved);
         tensors.extend(self.optimizer.state());
         store.save(self.place.step, &to_value(&state), &tensors)?;
         Ok(())
@@ -394,6 +425,12 @@ impl<'a> Trainer<'a> {
             parameter.values.copy_from_slice(values);
         }
         self.network.parameters_changed();
+        let reference = |parameter: hone_model::Parameter<'_>| {
+            let values = find(&format!("reference.{}", parameter.name))?;
+            (values.len() == parameter.values.len()).then(|| values.to_vec())
+        };
+        self.reference =
+            Reference::from_values(self.network.parameters().into_iter().map(reference).collect());
         self.optimizer.restore(saved.place.updates, find)?;
         self.place = saved.place;
         Ok(())

@@ -1,7 +1,7 @@
 //! The record of a rollout: what was asked, sampled and judged. Numbers and text, no tensors, no files.
 
 use hone_environment::{Observation, RewardValue, Verdict};
-use hone_model::FinishReason;
+use hone_model::{FinishReason, PromptGroup};
 use hone_runlog::{ErrorRecord, TrajectoryRecord};
 use serde::Serialize;
 
@@ -10,6 +10,8 @@ use serde::Serialize;
 pub struct Trajectory {
     /// Index within its group, 0..G.
     pub sample: usize,
+    /// The prompt's tokens, where turns before made it differ from the group's.
+    pub prompt: Option<Vec<u32>>,
     /// Sampled tokens, `[T]`, with the stop token if one was sampled.
     pub tokens: Vec<u32>,
     /// Log-prob of each token under the behaviour policy, `[T]`; entry `t` is about token `t`.
@@ -20,6 +22,10 @@ pub struct Trajectory {
     pub finish: FinishReason,
     /// Verdict → scalar.
     pub reward: f64,
+    /// The rewards of this turn and those after it in the episode; one of them in an episode of one turn.
+    pub turn_rewards: Vec<f64>,
+    /// What the turn is worth for credit: its reward and, discounted, those of the turns after it.
+    pub turn_return: f64,
     /// What each part of the reward is worth, before its weight.
     pub parts: Vec<RewardValue>,
     /// What the verifier said, where something was executed.
@@ -50,13 +56,18 @@ impl Trajectory {
     }
 }
 
-/// The G trajectories of one task, sampled by one version of the policy.
+/// The trajectories of one task at one turn, sampled by one version of the policy: G at the first turn, those of the
+/// episodes that went on at later ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// Task id.
     pub task: String,
     /// Task index in its set.
     pub task_index: usize,
+    /// Which drawing of the task; its turns have it in common.
+    pub draw: u64,
+    /// The turn, from 0.
+    pub turn: usize,
     /// Number of updates the policy had seen when it sampled this group.
     pub policy_version: u64,
     /// What the policy saw.
@@ -70,6 +81,26 @@ pub struct Group {
 }
 
 impl Group {
+    /// The tokens before a trajectory's own.
+    pub fn prompt_of<'a>(&'a self, trajectory: &'a Trajectory) -> &'a [u32] {
+        trajectory.prompt.as_deref().unwrap_or(&self.prompt)
+    }
+
+    /// These trajectories as a network takes them: all after one prompt, or each after its own.
+    pub(crate) fn prompt_groups(&self, trajectories: &[&Trajectory]) -> Vec<PromptGroup> {
+        let shared = |one: &&&Trajectory| one.prompt.is_none();
+        let tokens = |one: &&Trajectory| one.tokens.clone();
+        if trajectories.iter().all(|one| shared(&one)) {
+            let completions = trajectories.iter().map(tokens).collect();
+            return vec![PromptGroup { prompt: self.prompt.clone(), completions }];
+        }
+        let alone = |one: &&Trajectory| PromptGroup {
+            prompt: self.prompt_of(one).to_vec(),
+            completions: vec![one.tokens.clone()],
+        };
+        trajectories.iter().map(alone).collect()
+    }
+
     /// The group as records for the run directory; `group` is its index within the step.
     pub fn records(
         &self,
@@ -82,12 +113,13 @@ impl Group {
             .iter()
             .map(|trajectory| TrajectoryRecord {
                 step,
+                turn: self.turn as u64,
                 policy_version: self.policy_version,
                 task: self.task.clone(),
                 group: group as u64,
                 sample: trajectory.sample as u64,
-                prompt: prompt.clone(),
-                prompt_tokens: self.prompt.clone(),
+                prompt: trajectory.prompt.as_ref().map_or_else(|| prompt.clone(), |own| decode(own)),
+                prompt_tokens: self.prompt_of(trajectory).to_vec(),
                 ..record(trajectory)
             })
             .collect()
@@ -101,6 +133,7 @@ fn record(trajectory: &Trajectory) -> TrajectoryRecord {
         logprobs: trajectory.logprobs.clone(),
         finish: name(&trajectory.finish),
         reward: trajectory.reward,
+        turn_return: (trajectory.turn_rewards.len() > 1).then_some(trajectory.turn_return),
         reward_parts: trajectory.parts.iter().map(|part| (part.name.clone(), part.value)).collect(),
         advantage: trajectory.advantage,
         is_truncated: trajectory.is_truncated(),

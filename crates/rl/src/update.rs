@@ -16,7 +16,8 @@ use crate::trajectory::Group;
 /// A group as training sees it: its sequences that are in the loss.
 pub(crate) struct TrainGroup {
     task: String,
-    tokens: PromptGroup,
+    /// One prompt for all sequences, or one for each.
+    tokens: Vec<PromptGroup>,
     /// Index of each sequence in its group.
     samples: Vec<usize>,
     /// What the sampler said, `[sequence][t]`.
@@ -34,7 +35,7 @@ impl TrainGroup {
     pub(crate) fn new(group: &Group, samples: Vec<Sample>, credits: Vec<Credit>) -> Option<TrainGroup> {
         let mut train = TrainGroup {
             task: group.task.clone(),
-            tokens: PromptGroup { prompt: group.prompt.clone(), completions: Vec::new() },
+            tokens: Vec::new(),
             samples: Vec::new(),
             sampled: Vec::new(),
             behaviour: Vec::new(),
@@ -43,11 +44,12 @@ impl TrainGroup {
             old_values: samples.iter().all(|sample| sample.values.is_some()).then(Vec::new),
             returns: credits.iter().all(|credit| credit.returns.is_some()).then(Vec::new),
         };
+        let mut kept = Vec::new();
         for ((trajectory, sample), credit) in group.trajectories.iter().zip(samples).zip(credits) {
             if !credit.is_in_loss || trajectory.tokens.is_empty() {
                 continue;
             }
-            train.tokens.completions.push(trajectory.tokens.clone());
+            kept.push(trajectory);
             train.samples.push(trajectory.sample);
             train.sampled.push(trajectory.logprobs.clone());
             train.behaviour.push(sample.behaviour);
@@ -62,11 +64,12 @@ impl TrainGroup {
             }
             train.advantages.push(credit.advantages);
         }
+        train.tokens = group.prompt_groups(&kept);
         (!train.samples.is_empty()).then_some(train)
     }
 
     fn loss_tokens(&self) -> usize {
-        self.tokens.completions.iter().map(Vec::len).sum()
+        self.tokens.iter().flat_map(|prompt| &prompt.completions).map(Vec::len).sum()
     }
 }
 
@@ -175,6 +178,14 @@ impl Updater<'_> {
         if entropy_gradients.len() == micro_batch.len() {
             gradients.entropies = Some(entropy_gradients);
         }
+        let prompts: Vec<usize> = micro_batch
+            .iter()
+            .flat_map(|group| &group.tokens)
+            .map(|prompt| prompt.completions.len())
+            .collect();
+        gradients.logprobs = scatter(gradients.logprobs, &prompts);
+        gradients.entropies = gradients.entropies.map(|rows| scatter(rows, &prompts));
+        gradients.values = gradients.values.map(|rows| scatter(rows, &prompts));
         self.network.backward(&gradients).map_err(|source| self.network_error("in the backward pass", source))
     }
 
@@ -251,19 +262,28 @@ impl Updater<'_> {
     }
 
     fn forward(&mut self, micro_batch: &[TrainGroup], adapter: Adapter) -> Result<TokenValues, RlError> {
-        let groups: Vec<PromptGroup> = micro_batch.iter().map(|group| group.tokens.clone()).collect();
+        let groups: Vec<PromptGroup> = micro_batch.iter().flat_map(|group| group.tokens.clone()).collect();
+        let counts: Vec<usize> = micro_batch.iter().map(|group| group.tokens.len()).collect();
         let options = ForwardOptions {
             temperature: self.config.sampling.temperature,
             adapter,
             keep_activations: adapter == Adapter::On,
         };
-        self.network
-            .forward(&groups, options)
-            .map_err(|source| self.network_error("in the forward pass", source))
+        let values = self.network.forward(&groups, options).map_err(|source| RlError::Network {
+            step: self.step + 1,
+            stage: "in the forward pass",
+            source,
+        })?;
+        Ok(TokenValues {
+            logprobs: gather(values.logprobs, &counts),
+            entropies: gather(values.entropies, &counts),
+            values: values.values.map(|rows| gather(rows, &counts)),
+        })
     }
 
     fn micro_batches<'b>(&self, batch: &'b [TrainGroup]) -> Vec<&'b [TrainGroup]> {
-        let ranges = micro_batches(batch.iter().map(|group| &group.tokens), self.config.micro_batch_tokens);
+        let counts = batch.iter().map(|group| group.tokens.iter().map(tokens_of).sum());
+        let ranges = micro_batches(counts, self.config.micro_batch_tokens);
         ranges.into_iter().map(|range| &batch[range]).collect()
     }
 
@@ -281,15 +301,28 @@ impl Updater<'_> {
     }
 }
 
-/// Cuts prompt groups into runs of at most `limit` tokens; a larger group goes alone.
-pub(crate) fn micro_batches<'a>(
-    groups: impl IntoIterator<Item = &'a PromptGroup>,
-    limit: usize,
-) -> Vec<Range<usize>> {
+/// Tokens of a prompt and its completions.
+pub(crate) fn tokens_of(group: &PromptGroup) -> usize {
+    group.prompt.len() + group.completions.iter().map(Vec::len).sum::<usize>()
+}
+
+/// Puts the sequences of `counts[i]` prompts at a time together: `[prompt][completion]` → `[group][sequence]`.
+pub(crate) fn gather<T>(rows: Vec<Vec<T>>, counts: &[usize]) -> Vec<Vec<T>> {
+    let mut rows = rows.into_iter();
+    counts.iter().map(|&count| rows.by_ref().take(count).flatten().collect()).collect()
+}
+
+/// The reverse, for prompts of `counts[i]` completions: `[group][sequence]` → `[prompt][completion]`.
+fn scatter<T>(rows: Vec<Vec<T>>, counts: &[usize]) -> Vec<Vec<T>> {
+    let mut sequences = rows.into_iter().flatten();
+    counts.iter().map(|&count| sequences.by_ref().take(count).collect()).collect()
+}
+
+/// Cuts groups of so many tokens into runs of at most `limit`; a larger group goes alone.
+pub(crate) fn micro_batches(groups: impl IntoIterator<Item = usize>, limit: usize) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let (mut begin, mut end, mut tokens) = (0, 0, 0);
-    for group in groups {
-        let added = group.prompt.len() + group.completions.iter().map(Vec::len).sum::<usize>();
+    for added in groups {
         if end > begin && tokens + added > limit {
             parts.push(begin..end);
             (begin, tokens) = (end, 0);

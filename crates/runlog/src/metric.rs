@@ -109,6 +109,17 @@ pub const METRICS: &[Metric] = &[
     metric("rollout/groups", "Groups", "groups sampled in the step"),
     metric("rollout/groups_dropped", "Groups dropped", "groups left out because all their rewards are equal"),
     metric("rollout/rounds", "Sampling rounds", "samplings made to fill the batch"),
+    metric("turn/mean", "Turns", "mean number of turns of an episode"),
+    metric(
+        "turn/pass_rate_first",
+        "Pass rate of first turns",
+        "fraction of episodes whose first answer passed all hidden tests",
+    ),
+    metric(
+        "turn/pass_rate_any",
+        "Pass rate over turns",
+        "fraction of episodes one of whose answers passed all hidden tests",
+    ),
     metric(ROLLOUT_S, "Rollout", "wall seconds of sampling"),
     metric(EXECUTION_S, "Execution", "wall seconds of executing programs that nothing else overlapped"),
     metric(UPDATE_S, "Update", "wall seconds of forward, backward and optimizer"),

@@ -23,6 +23,9 @@ pub struct TrajectoryRecord {
     pub task: String,
     /// Group within the step; its members share the prompt.
     pub group: u64,
+    /// Turn of the episode, from 0; a later turn is a group of its own, whose members have their own prompts.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub turn: u64,
     /// Sample within the group.
     pub sample: u64,
     /// The rendered prompt.
@@ -51,6 +54,9 @@ pub struct TrajectoryRecord {
     /// Reward.
     #[serde(deserialize_with = "number_or_nan")]
     pub reward: f64,
+    /// What the turn was worth with those after it, where there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_return: Option<f64>,
     /// What each part of the reward is worth, by name, before its weight.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub reward_parts: BTreeMap<String, f64>,
@@ -61,6 +67,10 @@ pub struct TrajectoryRecord {
     pub is_truncated: bool,
     /// Where tests and solution ran: `split` or `joint`.
     pub mode: String,
+}
+
+fn is_zero(turn: &u64) -> bool {
+    *turn == 0
 }
 
 /// The program's own error.

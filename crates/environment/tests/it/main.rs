@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hone_dataset::Task;
 use hone_environment::{
-    CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet, RewardPart, Step, Verdict,
+    CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet, Feedback, RewardPart, Role, Step, Verdict,
 };
 use hone_sandbox::{Isolation, OutcomeClass, Sandbox, SandboxConfig};
 
@@ -126,4 +126,40 @@ fn parts_are_weighted_and_kept() {
     let missing = vec![read(serde_json::json!({"type": "program", "path": "nowhere.py"}))];
     let error = environments(RewardPart::default()).with_rewards(missing).err().expect("no such file");
     assert!(error.to_string().contains("failed to read the grader nowhere.py"), "{error}");
+}
+
+/// Two turns: what went wrong is said between them, hidden tests are not, and a right program ends the episode.
+#[test]
+fn a_second_turn_begins_with_what_went_wrong() {
+    let first = environments(RewardPart::default());
+    let set = |feedback: Feedback| {
+        let config = CodeEnvironmentConfig { turns: 2, feedback, ..CodeEnvironmentConfig::default() };
+        let sandbox = SandboxConfig { isolation: Isolation::Standard, ..SandboxConfig::default() };
+        let sandbox = Arc::new(Sandbox::start(sandbox).expect("the sandbox starts"));
+        CodeEnvironmentSet::new(first.tasks().to_vec(), sandbox, config).expect("valid settings")
+    };
+    let say = |set: &CodeEnvironmentSet, action: &str| {
+        let mut episode = set.open(0);
+        let next = episode.step(action).expect("judged").next.expect("another turn");
+        assert_eq!(next, episode.observe());
+        let roles: Vec<Role> = next.messages.iter().map(|message| message.role).collect();
+        assert_eq!(roles, [Role::User, Role::Assistant, Role::User]);
+        assert!(next.messages[1].content.starts_with("```python\ndef double(x):"), "{next:?}");
+        let last = episode.step("\n    return x * 2").expect("judged");
+        assert_eq!((last.reward, last.next), (1.0, None));
+        assert!(episode.step("\n    return x * 2").is_err(), "the episode is over");
+        next.messages[2].content.clone()
+    };
+    let error = set(Feedback::Error);
+    let said = say(&error, "\n    return y * 2");
+    assert!(said.contains("NameError") && said.contains("in line 2, `return y * 2`"), "{said}");
+    let said = say(&error, "\n    return x + 2");
+    assert!(said.contains("1 of 2 tests failed") && !said.contains("assert"), "{said}");
+    let critique = set(Feedback::Critique);
+    assert!(say(&critique, "\n    return x *").contains("Critique: it is not valid Python"));
+    assert!(say(&critique, "\n    return x + 2").contains("Critique: some results are right"));
+    let shown = set(Feedback::FailingTest);
+    assert!(say(&shown, "\n    return x + 2").contains("assert double(-1) == -2"));
+    let mut episode = error.open(0);
+    assert_eq!(episode.step("\n    return x * 2").expect("judged").next, None);
 }

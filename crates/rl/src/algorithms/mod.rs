@@ -26,15 +26,18 @@ mod value_loss;
 mod cdpo;
 mod cispo;
 mod coderl;
+mod corgi;
 mod dapo;
 mod dpo;
 mod dr_grpo;
 mod gmpo;
 mod grpo;
+mod grpo_process;
 mod gspo;
 mod ipo;
 mod maxrl;
 mod ppo;
+mod ppocoder;
 mod reinforce_plus_plus;
 mod reinforce_plus_plus_baseline;
 mod remax;
@@ -87,6 +90,12 @@ pub struct Sample {
     pub tests_total: u32,
     /// The tokens that its error is about; empty unless [`Method::needs_error_tokens`].
     pub error_tokens: Range<usize>,
+    /// Which drawing of a task: the turns of one episode, and the episodes of one group, have it in common.
+    pub draw: u64,
+    /// The turn of its episode, from 0.
+    pub turn: usize,
+    /// The environment's rewards of this turn and those after it; `reward` is what they are worth together.
+    pub turn_rewards: Vec<f64>,
     /// Reward of the greedy answer to the same prompt; there if [`Method::needs_greedy`].
     pub greedy_reward: Option<f64>,
 }
@@ -244,6 +253,21 @@ pub trait Method {
         None
     }
 
+    /// Steps after which the reference becomes the policy as it is then; 0 keeps the base model.
+    fn reference_every(&self) -> u64 {
+        0
+    }
+
+    /// Whether one sequence without others beside it can be learned from.
+    fn can_learn_alone(&self) -> bool {
+        self.validate(1).is_ok()
+    }
+
+    /// What a turn is worth, from its reward and those of the turns after it: Σ_j γ^j r_j.
+    fn turn_return(&self, rewards: &[f64], gamma: f64) -> f64 {
+        rewards.iter().rev().fold(0.0, |after, reward| reward + gamma * after)
+    }
+
     /// How often at most further tasks are sampled to replace groups without signal; 1 samples once.
     fn sampling_rounds(&self) -> usize {
         1
@@ -353,6 +377,12 @@ algorithms! {
     coderl::Coderl,
     /// Unit-test feedback on the failing line.
     rltf::Rltf,
+    /// PPO with compilation, syntax and data flow in the reward.
+    ppocoder::Ppocoder,
+    /// A dialogue of answers and critiques; the best attempt counts.
+    corgi::Corgi,
+    /// Rewards a step, and a reference that follows.
+    grpo_process::GrpoProcess,
 }
 
 impl Default for Algorithm {

@@ -70,6 +70,7 @@ pub(crate) fn sample(reward: f64, tokens: usize) -> Sample {
         reference: Some(vec![-1.0; tokens]),
         values: Some(vec![0.0; 4 * tokens]),
         greedy_reward: Some(0.5),
+        turn_rewards: vec![reward],
         ..Sample::default()
     }
 }

@@ -1,7 +1,7 @@
 //! Every algorithm in its vetted setting lifts the reward of the toy from chance to nine tenths of the optimum.
 
 use hone_model::SamplingParams;
-use hone_rl::algorithms::{Ipo, Rrhf};
+use hone_rl::algorithms::{GrpoProcess, Ipo, Ppocoder, Rrhf};
 use hone_rl::{Algorithm, Trainer, TrainerConfig};
 use hone_train::OptimizerConfig;
 
@@ -23,10 +23,17 @@ fn config() -> TrainerConfig {
 }
 
 /// The vetted setting, but where the toy needs another: IPO stops at a margin of 1/(2β), and the toy has more answers
-/// than e to the default's; RRHF sums over pairs, of which the paper has a dozen a prompt and the toy twenty-eight.
+/// than e to the default's; β of PPOCoder and GRPO is against a base that speaks, which the toy's, all chance, does not;
+/// RRHF sums over pairs, of which the paper has a dozen a prompt and the toy twenty-eight.
 fn fitted(algorithm: Algorithm) -> Algorithm {
     match algorithm {
         Algorithm::Ipo(_) => Algorithm::Ipo(Ipo { beta: 0.02 }),
+        Algorithm::Ppocoder(_) => {
+            Algorithm::Ppocoder(Ppocoder { kl_coefficient: 0.001, ..Ppocoder::default() })
+        }
+        Algorithm::GrpoProcess(_) => {
+            Algorithm::GrpoProcess(GrpoProcess { kl_coefficient: 0.001, ..GrpoProcess::default() })
+        }
         Algorithm::Rrhf(_) => Algorithm::Rrhf(Rrhf { rank_weight: 0.1, ..Rrhf::default() }),
         other => other,
     }

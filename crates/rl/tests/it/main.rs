@@ -10,3 +10,4 @@ mod offline;
 mod resume;
 mod rewards;
 mod tabular;
+mod turns;

@@ -121,6 +121,6 @@ fn a_log_that_cannot_teach_is_refused() {
     broken[1].trajectories[2].logprobs.pop();
     refuse(broken, "log-probs of");
     let mut equal = log();
-    equal.iter_mut().flat_map(|group| &mut group.trajectories).for_each(|one| one.reward = 0.5);
+    equal.iter_mut().flat_map(|group| &mut group.trajectories).for_each(|one| one.turn_return = 0.5);
     refuse(equal, "groups of equal rewards");
 }
