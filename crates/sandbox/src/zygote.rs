@@ -198,8 +198,14 @@ impl Zygote {
         let python = CString::new(setup.python.path.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
         let flags = [text("-s")?, text("-S")?, text("-B")?, text("-c")?];
         let command = [&[python][..], &flags, &[text(include_str!("python/boot.py"))?]].concat();
-        let environment =
-            environment().iter().map(|(n, v)| text(&format!("{n}={v}"))).collect::<Result<Vec<_>, _>>()?;
+        // What is bound when the interpreter starts need not be bound, and its page copied, in every child. Programs do
+        // not see this variable: their environment is the one in the greeting.
+        let bound = ("LD_BIND_NOW", "1");
+        let environment = environment()
+            .iter()
+            .chain([&bound])
+            .map(|(n, v)| text(&format!("{n}={v}")))
+            .collect::<Result<Vec<_>, _>>()?;
         let is_namespaced = setup.layers.apart.has_namespaces;
         let mut in_cgroup = false;
         let child = launch(
