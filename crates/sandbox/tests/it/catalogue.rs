@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hone_sandbox::{Limits, OutcomeClass, Sandbox, SandboxConfig, Submission, TestSuite};
 use serde_json::json;
 
-const HOSTILE: [(&str, &str); 13] = [
+const HOSTILE: [(&str, &str); 14] = [
     ("early_exit", include_str!("../catalogue/early_exit.py")),
     ("forged_verdict", include_str!("../catalogue/forged_verdict.py")),
     ("equality", include_str!("../catalogue/equality.py")),
@@ -29,6 +29,7 @@ const HOSTILE: [(&str, &str); 13] = [
     ("privilege", include_str!("../catalogue/privilege.py")),
     ("crash", include_str!("../catalogue/crash.py")),
     ("modes", include_str!("../catalogue/modes.py")),
+    ("second look", include_str!("../catalogue/second_look.py")),
 ];
 const HONEST: (&str, &str) = ("honest", include_str!("../catalogue/honest.py"));
 

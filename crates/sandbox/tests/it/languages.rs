@@ -286,8 +286,12 @@ fn is_sound(sandbox: &Sandbox, language: Language, programs: &[Program]) -> bool
     let is_python_sound =
         sandbox.run(empty, b"", &Limits::default()).is_ok_and(|o| o.class == OutcomeClass::Passed);
     let honest = programs.iter().find(|p| p.how == "honest");
-    is_python_sound
-        && honest.is_none_or(|p| complaint(sandbox, language, p, &p.source, &Limits::default()).is_none())
+    is_python_sound && honest.is_none_or(|p| complaint(sandbox, language, p, &p.source, &patient()).is_none())
+}
+
+/// A virtual machine starts in a second here, and in many on a machine that is busy with other things.
+fn patient() -> Limits {
+    Limits { cpu_ms: 20_000, wall_ms: 40_000, ..Limits::default() }
 }
 
 /// The catalogue of one language: complaints, and how many hostile and honest programs there were.
