@@ -349,6 +349,11 @@ impl Zygote {
         }
     }
 
+    /// Its process, as this process sees it.
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
     /// The socket that becomes readable when a reply comes.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
@@ -383,7 +388,7 @@ impl Drop for Zygote {
     }
 }
 
-fn parse_reply(bytes: &[u8]) -> Option<Reply> {
+pub(crate) fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     let length = word(32)? as usize;
@@ -399,7 +404,7 @@ fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     Some(Reply {
         status: word(0)? as i32,
         reason,
-        cpu_ms: (long(8)? + long(16)?) as f64 / 1e3,
+        cpu_ms: long(8)?.saturating_add(long(16)?) as f64 / 1e3,
         peak_memory_bytes: long(24)?,
         text: String::from_utf8_lossy(text).into_owned(),
     })
