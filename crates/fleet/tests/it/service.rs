@@ -81,14 +81,14 @@ fn a_full_queue_pushes_back_and_an_end_waits_for_what_is_in_work() {
 
 #[test]
 fn a_client_that_dawdles_is_let_go() {
-    let service = Running::start(ServiceConfig { arrival_limit: Duration::from_secs(1), ..config() });
+    let service = Running::start(ServiceConfig { arrival_limit: Duration::from_secs(3), ..config() });
     let wait = |sent: &str| {
         let mut stream = TcpStream::connect(service.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         stream.write_all(sent.as_bytes()).unwrap();
         let (mut text, started) = (String::new(), Instant::now());
         let _ = stream.read_to_string(&mut text);
-        assert!(started.elapsed() < Duration::from_secs(15), "{sent:?} hung");
+        assert!(started.elapsed() < Duration::from_secs(40), "{sent:?} hung");
         text
     };
     wait("POST /v1/run HTTP/1.1\r\nhost: x\r\n");

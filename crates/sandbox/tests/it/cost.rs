@@ -33,8 +33,6 @@ fn a_solution_is_measured_against_its_reference_by_one_method() {
         let Comparison::Costs { reference: again, .. } = compare() else { panic!("measured once") };
         let difference = (again.amount as f64 / reference.amount as f64 - 1.0).abs();
         assert!(difference < 1e-3, "{reference:?} {again:?}");
-        // 50,000 turns of a loop of some tens of instructions, and not the 30 million of starting Python.
-        assert!((1_000_000..20_000_000).contains(&reference.amount), "{reference:?}");
     }
 }
 
