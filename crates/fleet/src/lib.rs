@@ -9,6 +9,9 @@ mod listen;
 mod openapi;
 mod service;
 
+#[doc(hidden)]
+pub mod hostile;
+
 mod client;
 mod token;
 

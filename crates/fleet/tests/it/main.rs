@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod fleet;
+mod hostile;
 mod service;
 
 use std::io::{Read, Write};
