@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hone_dataset::{NEAR_DUPLICATE_JACCARD, Task, near_duplicates, near_duplicates_within};
 use hone_sandbox::Limits;
 use serde::Serialize;

@@ -222,7 +222,8 @@ fn pair(
     let cost = if arguments.cost { "cost" } else { "" };
     let stdin = row.stdin.unwrap_or_default();
     let isolation = isolation_name(arguments.sandbox.isolation);
-    let parts = [&row.solution, &tests_text, &stdin, &limits_text, language.name(), isolation, cost];
+    let parts: [&str; 7] =
+        [&row.solution, &tests_text, &stdin, &limits_text, language.name(), isolation, cost];
     Ok(Pair {
         id: row.id.or(task_id).unwrap_or_else(|| line.to_string()),
         line,
