@@ -14,6 +14,7 @@ mod plan;
 mod progress;
 mod recipe;
 mod run_observer;
+mod sandboxes;
 mod tasks;
 mod terminal;
 mod training;

@@ -5,7 +5,6 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet};
@@ -16,7 +15,7 @@ use hone_rl::{Group, RunSummary, StopCause, TextCodec, Trainer};
 use hone_runlog::{
     Finish, IsolationRecord, Manifest, ModelSource, RunDir, read_trajectories, report, trajectory_files,
 };
-use hone_sandbox::{Limits, Sandbox, SandboxConfig, probe};
+use hone_sandbox::{Limits, Sandbox, probe};
 use hone_train::CheckpointStore;
 use serde::Serialize;
 
@@ -24,8 +23,9 @@ use crate::evaluation::{KS, measure};
 use crate::exit::Interrupted;
 use crate::interrupt::Interrupt;
 use crate::opened_model::{OpenedModel, Text};
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, SandboxSection};
 use crate::run_observer::RunObserver;
+use crate::sandboxes::OpenedSandbox;
 use crate::tasks::load_checked;
 use crate::terminal::Terminal;
 
@@ -77,12 +77,8 @@ impl<'a> Training<'a> {
         let interrupt = Interrupt::listen("ending after this step, with a checkpoint")?;
         let mut model = OpenedModel::open(&recipe.model.name, terminal)?;
         terminal.note(&model.describe());
-        let config = SandboxConfig {
-            isolation: recipe.sandbox.isolation,
-            workers: recipe.sandbox.workers,
-            ..SandboxConfig::default()
-        };
-        let sandbox = Arc::new(Sandbox::start(config).context("failed to start the sandbox")?);
+        let SandboxSection { isolation, workers, endpoints } = &recipe.sandbox;
+        let sandbox = OpenedSandbox::open(*isolation, *workers, endpoints, terminal)?.sandbox;
         let isolation = isolation_record(recipe, &sandbox)?;
         let environments = |path: &Path, config: &CodeEnvironmentConfig| -> Result<CodeEnvironmentSet> {
             let tasks = load_checked(path, &sandbox, &config.limits(), terminal)?;

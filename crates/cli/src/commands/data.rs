@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hone_dataset::{NEAR_DUPLICATE_JACCARD, Task, near_duplicates, near_duplicates_within};
-use hone_sandbox::{Isolation, Limits, Sandbox, SandboxConfig};
+use hone_sandbox::Limits;
 use serde::Serialize;
 
-use crate::commands::run::isolation;
+use crate::sandboxes::{OpenedSandbox, SandboxArguments};
 use crate::tasks::{Problem, problems};
 use crate::terminal::Terminal;
 
@@ -33,9 +33,8 @@ pub(crate) struct Arguments {
     /// Task files: JSONL of ours, MBPP's or HumanEval's.
     #[arg(required = true)]
     tasks: Vec<PathBuf>,
-    /// Isolation: strict, standard or none.
-    #[arg(long, value_name = "LEVEL", default_value = "strict", value_parser = isolation)]
-    isolation: Isolation,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
 }
 
 #[derive(Serialize)]
@@ -63,12 +62,12 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<u8> {
     let Command::Check(arguments) = command;
     let files: Vec<(PathBuf, Vec<Task>)> =
         arguments.tasks.iter().map(|path| Ok((path.clone(), Task::load(path)?))).collect::<Result<_>>()?;
-    let config = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
-    let sandbox = Sandbox::start(config).context("failed to start the sandbox")?;
+    let SandboxArguments { isolation, endpoints } = &arguments.sandbox;
+    let opened = OpenedSandbox::open(*isolation, 0, endpoints, terminal)?;
     let mut result = CheckResult { files: Vec::new(), near_duplicates: likeness(&files) };
     for (path, tasks) in &files {
         let stage = format!("checking {}", path.display());
-        let problems = problems(tasks, &sandbox, &Limits::default(), &stage, terminal)?;
+        let problems = problems(tasks, &opened.sandbox, &Limits::default(), &stage, terminal)?;
         result.files.push(FileResult { path: path.clone(), tasks: tasks.len(), problems });
     }
     let is_good =

@@ -116,8 +116,12 @@ pub(crate) struct TasksSection {
 pub(crate) struct SandboxSection {
     /// Isolation demanded.
     pub(crate) isolation: Isolation,
-    /// Programs in flight at once; 0 means one a core.
+    /// Programs in flight at once; 0 means one a core. Not used with `endpoints`.
     pub(crate) workers: usize,
+    /// Sandbox services (`hone sandbox serve`) that run programs instead of this machine; their token is read from
+    /// HONE_SANDBOX_TOKEN.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) endpoints: Vec<String>,
 }
 
 impl Recipe {

@@ -14,16 +14,16 @@ use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet
 use hone_eval::benchmark::{BenchmarkSet, PromptStyle};
 use hone_eval::{EvalConfig, Evaluation, Provenance, report, summary_table};
 use hone_model::SamplingParams;
-use hone_sandbox::{Isolation, Sandbox, SandboxConfig};
+use hone_sandbox::Sandbox;
 
 use self::journal::Journal;
 pub(crate) use self::problems::folders;
 use self::problems::{Checked, Problems, Window};
-use crate::commands::run::isolation;
 use crate::evaluation::measure_rest;
 use crate::exit::Usage;
 use crate::interrupt::Interrupt;
 use crate::opened_model::OpenedModel;
+use crate::sandboxes::{OpenedSandbox, SandboxArguments};
 use crate::tasks::load_checked;
 use crate::terminal::Terminal;
 
@@ -116,9 +116,8 @@ pub(crate) struct Arguments {
     /// Sequences in flight; does not change the result.
     #[arg(long, default_value_t = 32, value_name = "N")]
     slots: usize,
-    /// Isolation: strict, standard or none.
-    #[arg(long, value_name = "LEVEL", default_value = "strict", value_parser = isolation)]
-    isolation: Isolation,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
     /// Also write every sample with its verdict to this file, one JSON object a line, as it is judged.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -159,8 +158,9 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         diff::run(arguments, terminal)?;
         return Ok(0);
     }
-    let sandbox = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
-    let sandbox = Arc::new(Sandbox::start(sandbox).context("failed to start the sandbox")?);
+    let SandboxArguments { isolation, endpoints } = &arguments.sandbox;
+    let opened = OpenedSandbox::open(*isolation, 0, endpoints, terminal)?;
+    let sandbox = Arc::clone(&opened.sandbox);
     if arguments.check {
         return check(arguments, sandbox, terminal);
     }
