@@ -35,6 +35,7 @@ Examples:
   hone eval --samples samples.jsonl humaneval              score anyone's samples
   hone eval --endpoint http://localhost:8000/v1 --endpoint-model qwen humaneval
   hone eval --check humaneval                              do the references pass here?
+  hone eval --check bigcodebench-hard --python venv/bin/python
   hone eval diff before.jsonl after.jsonl                  two results, paired
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run. BENCHMARK is a name of
@@ -119,6 +120,9 @@ pub(crate) struct Arguments {
     /// Isolation: strict, standard or none.
     #[arg(long, value_name = "LEVEL", default_value = "strict", value_parser = isolation)]
     isolation: Isolation,
+    /// The Python that runs programs, such as that of a venv with the libraries a benchmark needs.
+    #[arg(long, value_name = "PROGRAM")]
+    python: Option<PathBuf>,
     /// Also write every sample with its verdict to this file, one JSON object a line, as it is judged.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -159,7 +163,11 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         diff::run(arguments, terminal)?;
         return Ok(0);
     }
-    let sandbox = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
+    let sandbox = SandboxConfig {
+        isolation: arguments.isolation,
+        python: arguments.python.clone(),
+        ..SandboxConfig::default()
+    };
     let sandbox = Arc::new(Sandbox::start(sandbox).context("failed to start the sandbox")?);
     if arguments.check {
         return check(arguments, sandbox, terminal);
@@ -314,7 +322,7 @@ impl Arguments {
             &self.window(),
             self.limit.map(|limit| limit + self.shots),
         )?;
-        let mut checked = problems.checked(sandbox, self.allow_broken, terminal)?;
+        let mut checked = problems.checked(sandbox, self.python.as_deref(), self.allow_broken, terminal)?;
         checked.shown =
             checked.problems.problems.drain(..self.shots.min(checked.problems.problems.len())).collect();
         let style = match self.prompt {
