@@ -163,9 +163,11 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         diff::run(arguments, terminal)?;
         return Ok(0);
     }
+    // Absolute, but no link of it followed: a venv is known by the place its link is in.
+    let python = arguments.python.as_ref().map(std::path::absolute).transpose();
     let sandbox = SandboxConfig {
         isolation: arguments.isolation,
-        python: arguments.python.clone(),
+        python: python.context("failed to find the current folder")?,
         ..SandboxConfig::default()
     };
     let sandbox = Arc::new(Sandbox::start(sandbox).context("failed to start the sandbox")?);
