@@ -2,7 +2,7 @@
 //!
 //! The suites patch and inspect the solution's inside, so they run in its process (`JudgeMode::Joint`, which the verdict
 //! records): weaker than all other benchmarks here. Its references need some 70 libraries and a network for a few; what
-//! this machine lacks shows in `hone eval --check`.
+//! this machine lacks shows in `hone eval --check`; `--python` names a venv that has them.
 
 use hone_sandbox::TestSuite;
 
