@@ -21,6 +21,14 @@ pub(crate) struct SandboxArguments {
     pub(crate) endpoints: Vec<String>,
 }
 
+impl SandboxArguments {
+    /// The sandbox that was asked for, with so many workers (0: one a core) where it is here.
+    pub(crate) fn open(&self, workers: usize, terminal: &Terminal) -> Result<OpenedSandbox> {
+        let config = SandboxConfig { isolation: self.isolation, workers, ..SandboxConfig::default() };
+        OpenedSandbox::open(config, &self.endpoints, terminal)
+    }
+}
+
 /// The level of isolation named by a text.
 pub(crate) fn isolation(text: &str) -> Result<Isolation, String> {
     serde_json::from_value(serde_json::Value::from(text))
@@ -43,15 +51,14 @@ pub(crate) struct OpenedSandbox {
 }
 
 impl OpenedSandbox {
-    /// Starts workers here (0: one a core), or connects to services.
+    /// Starts workers here, or connects to services, which have their own number of workers and their own Python.
     pub(crate) fn open(
-        isolation: Isolation,
-        workers: usize,
+        config: SandboxConfig,
         endpoints: &[String],
         terminal: &Terminal,
     ) -> Result<OpenedSandbox> {
+        let isolation = config.isolation;
         if endpoints.is_empty() {
-            let config = SandboxConfig { isolation, workers, ..SandboxConfig::default() };
             let sandbox = Sandbox::start(config).context("failed to start the sandbox")?;
             if isolation != Isolation::Strict {
                 terminal.note(&format!("isolation: {}", isolation_name(isolation)));

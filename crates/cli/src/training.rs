@@ -15,7 +15,7 @@ use hone_rl::{Group, RunSummary, StopCause, TextCodec, Trainer};
 use hone_runlog::{
     Finish, IsolationRecord, Manifest, ModelSource, RunDir, read_trajectories, report, trajectory_files,
 };
-use hone_sandbox::{Limits, Sandbox, probe};
+use hone_sandbox::{Limits, Sandbox, SandboxConfig, probe};
 use hone_train::CheckpointStore;
 use serde::Serialize;
 
@@ -78,7 +78,8 @@ impl<'a> Training<'a> {
         let mut model = OpenedModel::open(&recipe.model.name, terminal)?;
         terminal.note(&model.describe());
         let SandboxSection { isolation, workers, endpoints } = &recipe.sandbox;
-        let sandbox = OpenedSandbox::open(*isolation, *workers, endpoints, terminal)?.sandbox;
+        let config = SandboxConfig { isolation: *isolation, workers: *workers, ..SandboxConfig::default() };
+        let sandbox = OpenedSandbox::open(config, endpoints, terminal)?.sandbox;
         let isolation = isolation_record(recipe, &sandbox)?;
         let environments = |path: &Path, config: &CodeEnvironmentConfig| -> Result<CodeEnvironmentSet> {
             let tasks = load_checked(path, &sandbox, &config.limits(), terminal)?;

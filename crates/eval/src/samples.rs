@@ -161,6 +161,7 @@ mod tests {
 
     fn problems() -> Vec<Problem> {
         let problem = |id: &str| Problem {
+            memory_bytes: None,
             id: id.into(),
             topic: String::new(),
             date: String::new(),

@@ -8,7 +8,7 @@ use hone_dataset::audit::{Audit, AuditConfig, Finding, audit_all};
 use serde::Serialize;
 
 use crate::progress::{Lines, Progress};
-use crate::sandboxes::{OpenedSandbox, SandboxArguments};
+use crate::sandboxes::SandboxArguments;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -67,8 +67,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         tasks.truncate(arguments.limit.unwrap_or(usize::MAX));
         files.push((path.clone(), tasks));
     }
-    let SandboxArguments { isolation, endpoints } = &arguments.sandbox;
-    let opened = OpenedSandbox::open(*isolation, 0, endpoints, terminal)?;
+    let opened = arguments.sandbox.open(0, terminal)?;
     let config = AuditConfig { runs: arguments.runs, mutants: arguments.mutants, ..AuditConfig::default() };
     let mut results = Vec::new();
     for (path, tasks) in &files {

@@ -7,7 +7,7 @@ use hone_dataset::{NEAR_DUPLICATE_JACCARD, Task, near_duplicates, near_duplicate
 use hone_sandbox::Limits;
 use serde::Serialize;
 
-use crate::sandboxes::{OpenedSandbox, SandboxArguments};
+use crate::sandboxes::SandboxArguments;
 use crate::tasks::{Problem, problems};
 use crate::terminal::Terminal;
 
@@ -62,8 +62,7 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<u8> {
     let Command::Check(arguments) = command;
     let files: Vec<(PathBuf, Vec<Task>)> =
         arguments.tasks.iter().map(|path| Ok((path.clone(), Task::load(path)?))).collect::<Result<_>>()?;
-    let SandboxArguments { isolation, endpoints } = &arguments.sandbox;
-    let opened = OpenedSandbox::open(*isolation, 0, endpoints, terminal)?;
+    let opened = arguments.sandbox.open(0, terminal)?;
     let mut result = CheckResult { files: Vec::new(), near_duplicates: likeness(&files) };
     for (path, tasks) in &files {
         let stage = format!("checking {}", path.display());

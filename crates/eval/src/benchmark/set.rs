@@ -90,8 +90,9 @@ pub(super) fn judge(
     program: String,
     limits: &Limits,
 ) -> Result<Verdict, SandboxError> {
-    let submission =
-        Submission { tests: tests(problem, &program), solution: program, limits: limits.clone() };
+    let memory_bytes = problem.memory_bytes.unwrap_or(limits.memory_bytes);
+    let limits = Limits { memory_bytes, ..limits.clone() };
+    let submission = Submission { tests: tests(problem, &program), solution: program, limits };
     let judgement = sandbox.judge(&submission)?;
     Ok(verdict(judgement, submission))
 }

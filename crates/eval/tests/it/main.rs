@@ -3,5 +3,8 @@
 mod benchmarks;
 mod endpoint;
 mod evaluating;
+mod mutation;
 mod reporting;
 mod scripted;
+mod translated;
+mod vectors;

@@ -14,7 +14,7 @@ use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet
 use hone_eval::benchmark::{BenchmarkSet, PromptStyle};
 use hone_eval::{EvalConfig, Evaluation, Provenance, report, summary_table};
 use hone_model::SamplingParams;
-use hone_sandbox::Sandbox;
+use hone_sandbox::{Sandbox, SandboxConfig};
 
 use self::journal::Journal;
 pub(crate) use self::problems::folders;
@@ -35,6 +35,7 @@ Examples:
   hone eval --samples samples.jsonl humaneval              score anyone's samples
   hone eval --endpoint http://localhost:8000/v1 --endpoint-model qwen humaneval
   hone eval --check humaneval                              do the references pass here?
+  hone eval --check bigcodebench-hard --python venv/bin/python
   hone eval diff before.jsonl after.jsonl                  two results, paired
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run. BENCHMARK is a name of
@@ -118,6 +119,9 @@ pub(crate) struct Arguments {
     slots: usize,
     #[command(flatten)]
     sandbox: SandboxArguments,
+    /// The Python that runs programs, such as that of a venv with the libraries a benchmark needs.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "endpoints")]
+    python: Option<PathBuf>,
     /// Also write every sample with its verdict to this file, one JSON object a line, as it is judged.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -158,8 +162,14 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         diff::run(arguments, terminal)?;
         return Ok(0);
     }
-    let SandboxArguments { isolation, endpoints } = &arguments.sandbox;
-    let opened = OpenedSandbox::open(*isolation, 0, endpoints, terminal)?;
+    // Absolute, but no link of it followed: a venv is known by the place its link is in.
+    let python = arguments.python.as_ref().map(std::path::absolute).transpose();
+    let config = SandboxConfig {
+        isolation: arguments.sandbox.isolation,
+        python: python.context("failed to find the current folder")?,
+        ..SandboxConfig::default()
+    };
+    let opened = OpenedSandbox::open(config, &arguments.sandbox.endpoints, terminal)?;
     let sandbox = Arc::clone(&opened.sandbox);
     if arguments.check {
         return check(arguments, sandbox, terminal);
@@ -314,7 +324,7 @@ impl Arguments {
             &self.window(),
             self.limit.map(|limit| limit + self.shots),
         )?;
-        let mut checked = problems.checked(sandbox, self.allow_broken, terminal)?;
+        let mut checked = problems.checked(sandbox, self.python.as_deref(), self.allow_broken, terminal)?;
         checked.shown =
             checked.problems.problems.drain(..self.shots.min(checked.problems.problems.len())).collect();
         let style = match self.prompt {

@@ -14,7 +14,7 @@ use hone_sandbox::{
 use self::shown::{judgement_summary, summary};
 use crate::exit::Usage;
 use crate::recipe::Source;
-use crate::sandboxes::{OpenedSandbox, SandboxArguments};
+use crate::sandboxes::SandboxArguments;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -89,8 +89,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     if let Some(tests) = &tests {
         tests.check().map_err(|error| Usage(error.to_string()))?;
     }
-    let SandboxArguments { isolation, endpoints } = &arguments.sandbox;
-    let opened = OpenedSandbox::open(*isolation, 1, endpoints, terminal)?;
+    let opened = arguments.sandbox.open(1, terminal)?;
     let sandbox = &opened.sandbox;
     let outcome = match tests {
         Some(tests) => {
@@ -106,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
             }
             match terminal.is_json {
                 true => terminal.json(&judgement)?,
-                false => terminal.result(&judgement_summary(&judgement, *isolation)),
+                false => terminal.result(&judgement_summary(&judgement, arguments.sandbox.isolation)),
             }
             judgement.outcome
         }
@@ -122,7 +121,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
                 terminal.json(&outcome)?;
             } else {
                 terminal.piece(&outcome.stdout);
-                terminal.note(&summary(&outcome, *isolation));
+                terminal.note(&summary(&outcome, arguments.sandbox.isolation));
             }
             outcome
         }

@@ -22,7 +22,7 @@ use super::{Arguments, add_cost, cannot_read, cost_inputs};
 use crate::exit::{Interrupted, Usage};
 use crate::interrupt::Interrupt;
 use crate::progress::{Lines, Progress};
-use crate::sandboxes::{OpenedSandbox, isolation_name};
+use crate::sandboxes::isolation_name;
 use crate::terminal::Terminal;
 
 /// How often it is looked whether Ctrl-C was pressed.
@@ -86,8 +86,7 @@ pub(super) fn run(arguments: &Arguments, jobs: usize, limits: &Limits, terminal:
     let mut output = Output::open(arguments.output.as_deref(), &pairs, &mut counts)?;
     let done: usize = counts.values().sum();
     let interrupt = Interrupt::listen("ending after the runs in flight")?;
-    let sandbox = &arguments.sandbox;
-    let opened = OpenedSandbox::open(sandbox.isolation, jobs, &sandbox.endpoints, terminal)?;
+    let opened = arguments.sandbox.open(jobs, terminal)?;
     let at_once = if jobs == 0 { opened.sandbox.workers() } else { jobs.min(opened.sandbox.workers()) };
     let queue = Queue::start(Arc::clone(&opened.sandbox), at_once).context("failed to start the sandbox")?;
     let mut progress = Progress::start(terminal, "running", done as u64, pairs.len() as u64, Lines::Sparse);
