@@ -134,13 +134,17 @@ impl Evaluation {
     pub fn signature(&self) -> String {
         let EvalConfig { samples, sampling, seed, .. } = &self.config;
         let facts: String = self.provenance.iter().map(|(key, value)| format!("{key}={value} ")).collect();
+        let drawing = match sampling.beams {
+            0 => format!(
+                "temperature={} top_p={} top_k={} min_p={}",
+                sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p
+            ),
+            beams => format!("beams={beams} length_penalty={}", sampling.length_penalty),
+        };
         format!(
-            "{facts}tasks={} samples={samples} temperature={} top_p={} top_k={} max_new_tokens={} seed={seed} \
-             estimator=unbiased interval=bootstrap-over-tasks-95% hone={}",
+            "{facts}tasks={} samples={samples} {drawing} max_new_tokens={} seed={seed} estimator=unbiased \
+             interval=bootstrap-over-tasks-95% hone={}",
             self.tasks.len(),
-            sampling.temperature,
-            sampling.top_p,
-            sampling.top_k,
             sampling.max_new_tokens,
             env!("CARGO_PKG_VERSION"),
         )

@@ -92,9 +92,15 @@ pub(crate) struct Arguments {
     /// Keep the N likeliest tokens; 0 keeps all.
     #[arg(long, default_value_t = 0, value_name = "N")]
     top_k: usize,
-    /// Keep tokens at least this likely relative to the likeliest; endpoints only.
-    #[arg(long, default_value_t = 0.0, requires = "endpoint")]
+    /// Keep tokens at least this likely relative to the likeliest; 0 keeps all.
+    #[arg(long, default_value_t = 0.0)]
     min_p: f32,
+    /// Beam search of this width instead of drawing; --samples says how many of its completions are judged.
+    #[arg(long, default_value_t = 0, value_name = "WIDTH")]
+    beams: usize,
+    /// α of a beam's score, Σ ln p / length^α.
+    #[arg(long, default_value_t = 1.0, value_name = "ALPHA")]
+    length_penalty: f32,
     /// Longest completion, in tokens; 128 for tasks, 512 for benchmarks.
     #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
@@ -296,6 +302,9 @@ impl Arguments {
                 temperature: self.temperature,
                 top_p: self.top_p,
                 top_k: self.top_k,
+                min_p: self.min_p,
+                beams: self.beams,
+                length_penalty: self.length_penalty,
                 max_new_tokens: self.max_new_tokens.unwrap_or(if is_benchmark { 512 } else { 128 }),
             },
             seed: self.seed,
