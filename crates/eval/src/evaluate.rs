@@ -385,6 +385,7 @@ impl<'a> Board<'a> {
                     finish: completion.finish,
                     reward,
                     verdict,
+                    search: None,
                 };
                 self.progress.judged += 1;
                 self.progress.passed += usize::from(sample.is_passed());

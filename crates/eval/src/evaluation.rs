@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{bootstrap_mean, bootstrap_share};
 use crate::samples::SampleRow;
+use crate::search::Attempted;
 use crate::{EvalConfig, EvalError, Interval, pass_at_k};
 
 /// All samples of all tasks, with the settings that made them.
@@ -59,6 +60,9 @@ pub struct SampleEvaluation {
     pub reward: f64,
     /// Its verdict, where a program was executed.
     pub verdict: Option<Verdict>,
+    /// What a search knows of it, if it is an attempt of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Attempted>,
 }
 
 /// How long an evaluation took.

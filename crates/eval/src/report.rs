@@ -270,6 +270,7 @@ mod tests {
                 program: "print('</pre>')".into(),
                 mode: JudgeMode::Split,
             }),
+            search: None,
         };
         let task = |id: &str, topic: &str, class: OutcomeClass| TaskEvaluation {
             id: id.into(),

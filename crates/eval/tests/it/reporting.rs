@@ -26,6 +26,7 @@ fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
             program: "pass".into(),
             mode: JudgeMode::Split,
         }),
+        search: None,
     };
     let tasks = passed.iter().enumerate().map(|(index, (id, passed))| TaskEvaluation {
         id: (*id).into(),

@@ -5,6 +5,7 @@ mod endpoint;
 mod journal;
 mod problems;
 mod samples;
+mod search;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet};
 use hone_eval::benchmark::{BenchmarkSet, PromptStyle};
+use hone_eval::search::SearchSummary;
 use hone_eval::{EvalConfig, Evaluation, Provenance, report, summary_table};
 use hone_model::SamplingParams;
 use hone_sandbox::{Isolation, Sandbox, SandboxConfig};
@@ -35,6 +37,8 @@ Examples:
   hone eval --samples samples.jsonl humaneval              score anyone's samples
   hone eval --endpoint http://localhost:8000/v1 --endpoint-model qwen humaneval
   hone eval --check humaneval                              do the references pass here?
+  hone eval MODEL tasks/heldout.jsonl --search repair --set initial=4 --set turns=3
+  hone eval --samples samples.jsonl humaneval --search best-of-n --set choose=clusters
   hone eval diff before.jsonl after.jsonl                  two results, paired
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run. BENCHMARK is a name of
@@ -104,6 +108,12 @@ pub(crate) struct Arguments {
     /// Longest completion, in tokens; 128 for tasks, 512 for benchmarks.
     #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
+    /// Spend tokens on an answer before one is given: best-of-n, rerank, beam, critic or repair.
+    #[arg(long, value_name = "KIND")]
+    search: Option<String>,
+    /// A setting of the search, such as choose=clusters (docs/evaluation.md has them all).
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, serde_json::Value)>,
     /// Seed of the sampling.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -151,6 +161,12 @@ fn samples_source(text: &str) -> Result<SamplesSource, std::convert::Infallible>
     Ok(text.parse().map_or_else(|_| SamplesSource::File(text.into()), SamplesSource::Drawn))
 }
 
+fn setting(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("expected key=value, found {text}"))?;
+    // What is no JSON is a text.
+    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+}
+
 fn prompt_style(name: &str) -> Result<PromptStyle, String> {
     match name {
         "chat" => Ok(PromptStyle::Chat),
@@ -171,16 +187,24 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         return check(arguments, sandbox, terminal);
     }
     let interrupt = Interrupt::listen("ending the evaluation")?;
-    let (evaluation, described) = if let SamplesSource::File(samples) = &arguments.samples {
-        let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
-        samples::score(arguments, samples, problems, sandbox, &interrupt, terminal)?
-    } else if let Some(url) = &arguments.endpoint {
-        let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
-        endpoint::score(arguments, url, problems, sandbox, &interrupt, terminal)?
-    } else {
-        model(arguments, sandbox, &interrupt, terminal)?
-    };
-    print(arguments, &evaluation, &described, terminal)?;
+    let searched = search::settings(arguments)?;
+    let (mut evaluation, described) =
+        if let (Some(settings), SamplesSource::Drawn(_)) = (&searched, &arguments.samples) {
+            search::run(arguments, settings, Arc::clone(&sandbox), &interrupt, terminal)?
+        } else if let SamplesSource::File(samples) = &arguments.samples {
+            let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
+            samples::score(arguments, samples, problems, Arc::clone(&sandbox), &interrupt, terminal)?
+        } else if let Some(url) = &arguments.endpoint {
+            let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
+            endpoint::score(arguments, url, problems, Arc::clone(&sandbox), &interrupt, terminal)?
+        } else {
+            model(arguments, Arc::clone(&sandbox), &interrupt, terminal)?
+        };
+    if let (Some(settings), SamplesSource::File(_)) = (&searched, &arguments.samples) {
+        search::among_given(arguments, settings, &mut evaluation, sandbox, terminal)?;
+    }
+    let searched = searched.map(|settings| search::summary(&settings, &evaluation)).transpose()?;
+    print(arguments, &evaluation, searched.as_ref(), &described, terminal)?;
     Ok(0)
 }
 
@@ -254,7 +278,13 @@ fn model(
 }
 
 /// The table or JSON, the report, and the settings.
-fn print(arguments: &Arguments, evaluation: &Evaluation, described: &str, terminal: &Terminal) -> Result<()> {
+fn print(
+    arguments: &Arguments,
+    evaluation: &Evaluation,
+    searched: Option<&SearchSummary>,
+    described: &str,
+    terminal: &Terminal,
+) -> Result<()> {
     let summary = evaluation.summary(&arguments.k);
     if let Some(path) = &arguments.report {
         let problems = arguments.inputs.last().filter(|name| Problems::is_named(name));
@@ -267,6 +297,14 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, described: &str, termin
         let page = report::render(described, evaluation, &arguments.k, &question);
         std::fs::write(path, page).with_context(|| format!("failed to write {}", path.display()))?;
         terminal.note(&format!("report: {}", path.display()));
+    }
+    if let Some(searched) = searched {
+        if terminal.is_json {
+            return terminal.json(searched);
+        }
+        terminal.result(&format!("{described}\n{}", searched.table()));
+        terminal.note(&format!("{} {}", searched.signature, summary.signature));
+        return Ok(());
     }
     if terminal.is_json {
         return terminal.json(&summary);
