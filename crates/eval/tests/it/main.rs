@@ -5,3 +5,4 @@ mod endpoint;
 mod evaluating;
 mod reporting;
 mod scripted;
+mod search;

@@ -3,6 +3,7 @@
 mod diff;
 mod endpoint;
 mod journal;
+mod off_policy;
 mod problems;
 mod samples;
 mod search;
@@ -39,6 +40,7 @@ Examples:
   hone eval --check humaneval                              do the references pass here?
   hone eval MODEL tasks/heldout.jsonl --search repair --set initial=4 --set turns=3
   hone eval --samples samples.jsonl humaneval --search best-of-n --set choose=clusters
+  hone eval off-policy RUN --policy OTHER                  what OTHER would earn, from RUN's trajectories
   hone eval diff before.jsonl after.jsonl                  two results, paired
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run. BENCHMARK is a name of
@@ -148,6 +150,8 @@ pub(crate) struct Arguments {
 enum Action {
     /// Compare two results on the same tasks: pass@k of both and the paired difference.
     Diff(diff::Arguments),
+    /// Estimate from a run's trajectories what another policy would earn: IPS, clipped, self-normalised, doubly robust.
+    OffPolicy(off_policy::Arguments),
 }
 
 /// How many samples are drawn, or where they are.
@@ -177,9 +181,10 @@ fn prompt_style(name: &str) -> Result<PromptStyle, String> {
 
 /// Evaluates and prints; the number is the exit code.
 pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
-    if let Some(Action::Diff(arguments)) = &arguments.action {
-        diff::run(arguments, terminal)?;
-        return Ok(0);
+    match &arguments.action {
+        Some(Action::Diff(arguments)) => return diff::run(arguments, terminal).map(|()| 0),
+        Some(Action::OffPolicy(arguments)) => return off_policy::run(arguments, terminal).map(|()| 0),
+        None => {}
     }
     let sandbox = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
     let sandbox = Arc::new(Sandbox::start(sandbox).context("failed to start the sandbox")?);
