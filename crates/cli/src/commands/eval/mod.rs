@@ -192,6 +192,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         return check(arguments, sandbox, terminal);
     }
     let interrupt = Interrupt::listen("ending the evaluation")?;
+    arguments.refuse_shots_of_tasks()?;
     let searched = search::settings(arguments)?;
     let (mut evaluation, described) =
         if let (Some(settings), SamplesSource::Drawn(_)) = (&searched, &arguments.samples) {
@@ -324,6 +325,20 @@ fn print(
 }
 
 impl Arguments {
+    /// A tasks file shown to one of our models has a prompt of its own, without solved examples.
+    fn refuse_shots_of_tasks(&self) -> Result<()> {
+        match self.inputs.as_slice() {
+            [_, benchmark] if self.shots > 0 && !Problems::is_named(benchmark) => {
+                let message = format!(
+                    "--shots {}: expected a benchmark by name, found the tasks file {benchmark}",
+                    self.shots
+                );
+                Err(Usage(message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn window(&self) -> Window {
         Window { since: self.since.clone(), until: self.until.clone() }
     }
