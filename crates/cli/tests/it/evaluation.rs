@@ -85,7 +85,7 @@ fn samples_are_scored_resumed_and_compared() {
     assert!(summary["signature"].as_str().unwrap().contains("benchmark=humaneval"));
     assert!(fs::read_to_string(page).unwrap().contains("T/1"));
     let Some(call) = folder.eval(&["--samples", &after, "--output", second]) else { return };
-    assert!(call.code(0).stdout.contains("pass@1  75.0%"));
+    assert!(call.code(0).stdout.contains("pass@1           75.0%"));
     // An interrupted result goes on: with its last line cut in the middle, the missing sample is judged again.
     let whole = fs::read_to_string(second).unwrap();
     fs::write(second, &whole[..whole.len() - 20]).unwrap();
