@@ -13,7 +13,7 @@ use hone_model::weights::{
     Checkpoint, DEFAULT_MODEL, FetchOptions, FetchProgress, PeftAdapter, Source, Tensor, WeightMap, cached,
     fetch, load_peft,
 };
-use hone_model::{ModelConfig, Network, Trainable};
+use hone_model::{ModelConfig, Network, Trainable, ValueHead};
 use hone_runlog::RunDir;
 use hone_train::CheckpointStore;
 
@@ -174,11 +174,22 @@ impl OpenedModel {
         decoder.with_context(|| format!("failed to build the network of {}", self.name))
     }
 
+    /// Numbers a token of the value head that a run trained; 0 without one.
+    pub(crate) fn critic_outputs(&self) -> usize {
+        let bias = self.trained.as_ref().and_then(|trained| trained.tensors.get("parameter.value_head.bias"));
+        bias.map_or(0, |bias| bias.values.len())
+    }
+
     /// A network to sample from: the base, or the run's policy. Takes the weights.
     pub(crate) fn policy(&mut self, threads: usize) -> Result<Decoder> {
         let Some(trained) = &self.trained else { return self.network(Trainable::Frozen, threads, 0) };
         let (run, tensors) = (trained.run.display().to_string(), trained.tensors.clone());
-        let mut decoder = self.network(trained.trainable.clone(), threads, 0)?;
+        let trainable = trained.trainable.clone();
+        let outputs = self.critic_outputs();
+        let mut decoder = self.network(trainable, threads, 0)?;
+        if outputs > 0 {
+            decoder.add_value_head(ValueHead { outputs, is_detached: true })?;
+        }
         for parameter in decoder.parameters() {
             let Some(tensor) = tensors.get(&format!("parameter.{}", parameter.name)) else {
                 bail!("the checkpoint of {run} lacks {}", parameter.name);

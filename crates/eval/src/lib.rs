@@ -22,6 +22,7 @@ pub mod endpoint;
 pub mod extraction;
 pub mod report;
 pub mod samples;
+pub mod search;
 
 pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with};
 pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};

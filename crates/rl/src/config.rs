@@ -95,12 +95,17 @@ impl TrainerConfig {
             let expected = format!("at most prompts_per_step, {}", self.prompts_per_step);
             return Err(ConfigError::new("mini_batches", expected, self.mini_batches));
         }
-        let SamplingParams { temperature, top_p, .. } = self.sampling;
+        let SamplingParams { temperature, top_p, min_p, beams, .. } = self.sampling;
         if !(temperature.is_finite() && temperature > 0.0) {
             return Err(ConfigError::new("sampling.temperature", "positive", temperature)
                 .with_hint("greedy samples of a task are all the same, so there is nothing to compare"));
         }
         ConfigError::require(top_p > 0.0 && top_p <= 1.0, "sampling.top_p", "above 0 and at most 1", top_p)?;
+        ConfigError::require((0.0..=1.0).contains(&min_p), "sampling.min_p", "from 0 to 1", min_p)?;
+        if beams > 0 {
+            return Err(ConfigError::new("sampling.beams", "0 in training", beams)
+                .with_hint("a beam search draws nothing; it is for `hone eval` and `[eval.sampling]`"));
+        }
         self.optimizer.validate().map_err(|error| error.within("optimizer"))
     }
 }

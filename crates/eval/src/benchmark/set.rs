@@ -54,6 +54,11 @@ impl BenchmarkSet {
         self
     }
 
+    /// Limits of one program.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The problems, in the order of the indices.
     pub fn problems(&self) -> &[Problem] {
         &self.problems

@@ -6,5 +6,6 @@ mod evaluating;
 mod mutation;
 mod reporting;
 mod scripted;
+mod search;
 mod translated;
 mod vectors;
