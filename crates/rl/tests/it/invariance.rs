@@ -10,9 +10,9 @@ use crate::tabular::{RestOfAlphabet, TabularNetwork};
 
 fn config() -> TrainerConfig {
     TrainerConfig {
-        steps: 4,
-        prompts_per_step: 5,
-        group_size: 4,
+        steps: 6,
+        prompts_per_step: 8,
+        group_size: 8,
         mini_batches: 2,
         epochs_per_batch: 2,
         sampling: SamplingParams { max_new_tokens: 2 * LETTERS, ..SamplingParams::default() },
