@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! usual      = median of the last `window` steps
-//! spread     = max(1.4826 · median |x − usual|, s/√groups, floor)
+//! spread     = max(1.4826 · median |x − usual|, s/√groups for the reward, floor)
 //! z          = (x − usual) / spread                                    robust z-score (Iglewicz and Hoaglin, 1993)
 //! jump       : z(reward)            ≥ reward_z
 //! gap        : z(reward − pass)     ≥ reward_z
@@ -158,7 +158,8 @@ impl Monitor {
                 speak(AlertKind::RewardJump, message, z, self.config.reward_z, best(SHOWN));
             }
             let gap = reward - pass_rate;
-            let widened = self.z(&self.gaps, gap, error, FLOOR);
+            // The chance of passing is in both and cancels; what is left shows in the window.
+            let widened = self.z(&self.gaps, gap, 0.0, FLOOR);
             if let Some((z, usual)) = widened.filter(|(z, _)| *z >= self.config.reward_z) {
                 let message = format!(
                     "mean reward {reward:.2} at pass rate {pass_rate:.2}: {gap:+.2} apart, where {usual:+.2} was usual (z = {z:.1})"
