@@ -281,7 +281,9 @@ fn pair(comparison: &Comparison, first: &str, second: &str) -> String {
         let Interval { value, low, high } = pair.difference;
         match (pair.first.as_str(), pair.second.as_str()) {
             (a, b) if a == first && b == second => Some(Interval { value, low, high }),
-            (a, b) if a == second && b == first => Some(Interval { value: -value, low: -high, high: -low }),
+            (a, b) if a == second && b == first => {
+                Some(Interval { value: 0.0 - value, low: 0.0 - high, high: 0.0 - low })
+            }
             _ => None,
         }
     });
