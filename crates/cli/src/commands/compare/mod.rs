@@ -56,7 +56,7 @@ pub(crate) struct Arguments {
 
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes: f64 = text.parse().map_err(|_| "expected a number".to_string())?;
-    let is_valid = minutes >= 0.0 && minutes < 1e9;
+    let is_valid = (0.0..1e9).contains(&minutes);
     if is_valid { Ok(minutes) } else { Err("expected a number of minutes, 0 or more".into()) }
 }
 
