@@ -11,6 +11,7 @@ mod exit;
 mod interrupt;
 mod opened_model;
 mod plan;
+mod preferences;
 mod progress;
 mod recipe;
 mod run_observer;

@@ -49,6 +49,8 @@ pub(crate) struct Text {
     pub(crate) chat_template: Option<ChatTemplate>,
     /// The token in front of a text, if the tokenizer puts one there.
     bos: Option<u32>,
+    /// The token that ends an answer, if the model has one.
+    pub(crate) end: Option<u32>,
 }
 
 /// What a run trained.
@@ -81,7 +83,8 @@ impl OpenedModel {
     fn from_checkpoint(name: &str, checkpoint: Checkpoint) -> OpenedModel {
         let Checkpoint { config, weights, tokenizer, chat_template, source } = checkpoint;
         let bos = config.bos_token_id.filter(|_| tokenizer.adds_bos(config.bos_token_id));
-        let text = Text { tokenizer, chat_template, bos };
+        let end = config.eos_token_ids.first().copied();
+        let text = Text { tokenizer, chat_template, bos, end };
         let parameters = weights.values().map(|tensor| tensor.values.len() as u64).sum();
         OpenedModel {
             name: name.to_string(),

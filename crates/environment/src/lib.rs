@@ -15,5 +15,6 @@ pub use environment::{
 pub use feedback::{Feedback, describe_failure};
 pub use program::extract_program;
 pub use reward::{
-    Grader, GraderError, Graders, Judged, OutcomeClasses, Plain, RewardPart, RewardValue, check_rewards,
+    Findings, Grader, GraderError, Graders, Judged, NoScanner, OutcomeClasses, Plain, RewardPart,
+    RewardValue, Scanner, Security, SecurityFinding, Severity, check_rewards,
 };

@@ -121,12 +121,12 @@ impl Service {
         }
     }
 
-    /// Whether a request may ask for anything but health and description.
-    fn admit(&self, request: &Request) -> Result<(), Response> {
-        let Some(token) = &self.config.token else { return Ok(()) };
+    /// The answer to a request that may not ask for anything but health and description.
+    fn refused(&self, request: &Request) -> Option<Response> {
+        let token = self.config.token.as_ref()?;
         let header = request.headers().get(header::AUTHORIZATION);
         if header.is_some_and(|value| token.is_in(value.as_bytes())) {
-            return Ok(());
+            return None;
         }
         let trouble = Trouble::new(
             "unauthorized",
@@ -135,12 +135,14 @@ impl Service {
         );
         let mut answer = refusal(StatusCode::UNAUTHORIZED, &trouble);
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        Err(answer)
+        Some(answer)
     }
 
     /// The whole way of a piece of work.
     async fn work(&self, request: Request) -> Result<Done, Response> {
-        self.admit(&request)?;
+        if let Some(refusal) = self.refused(&request) {
+            return Err(refusal);
+        }
         if self.is_ending() {
             let trouble = Trouble::new("ending", "the service is ending and takes no new work");
             return Err(later(StatusCode::SERVICE_UNAVAILABLE, &trouble, 5));
@@ -225,7 +227,7 @@ pub(crate) fn routes(service: Arc<Service>) -> Router {
         }
     };
     let status = |State(service): State<Arc<Service>>, request: Request| async move {
-        service.admit(&request).map_or_else(|refusal| refusal, |()| answer(&service.status()))
+        service.refused(&request).unwrap_or_else(|| answer(&service.status()))
     };
     let unknown = || async {
         let trouble = Trouble::new("no-such-path", "there is nothing here\nhint: see /openapi.json");

@@ -12,6 +12,9 @@ pub struct TrainerConfig {
     pub steps: u64,
     /// Stop before the first step that begins later than this; the steps before are the same with and without it.
     pub time_limit_minutes: Option<f64>,
+    /// Stop before the first step that begins after so many completion tokens, sampled or taken from a log, also those of
+    /// groups that are dropped; the steps before are the same with and without it.
+    pub token_limit: Option<u64>,
     /// Tasks whose groups make up one step's batch.
     pub prompts_per_step: usize,
     /// G, samples a task.
@@ -30,6 +33,11 @@ pub struct TrainerConfig {
     /// γ a turn: what the reward of the next turn counts for this one, where episodes have several (Kevin-32B, arXiv
     /// 2507.11948: 0.4).
     pub turn_gamma: f64,
+    /// Steps at the beginning that learn from the log alone, where there is one.
+    pub offline_steps: u64,
+    /// Share of the tasks of each later step that is taken from the log, where there is one; the rest is sampled. 1 never
+    /// samples.
+    pub replay_fraction: f64,
     /// How completions are drawn.
     pub sampling: SamplingParams,
     /// Optimizer and learning rate.
@@ -50,6 +58,7 @@ impl Default for TrainerConfig {
         TrainerConfig {
             steps: 100,
             time_limit_minutes: None,
+            token_limit: None,
             prompts_per_step: 8,
             group_size: 8,
             epochs_per_batch: 1,
@@ -58,6 +67,8 @@ impl Default for TrainerConfig {
             generation_slots: 32,
             execution_threads: 2,
             turn_gamma: 0.4,
+            offline_steps: 0,
+            replay_fraction: 1.0,
             sampling: SamplingParams::default(),
             optimizer: OptimizerConfig::default(),
             reference_kl_every: 0,
@@ -85,12 +96,17 @@ impl TrainerConfig {
         ] {
             ConfigError::require(value >= 1, key, "at least 1", value)?;
         }
+        if let Some(tokens) = self.token_limit {
+            ConfigError::require(tokens > 0, "token_limit", "at least 1", tokens)?;
+        }
         if let Some(minutes) = self.time_limit_minutes {
             let is_valid = minutes.is_finite() && minutes > 0.0;
             ConfigError::require(is_valid, "time_limit_minutes", "positive", minutes)?;
         }
         let is_discount = (0.0..=1.0).contains(&self.turn_gamma);
         ConfigError::require(is_discount, "turn_gamma", "from 0 to 1", self.turn_gamma)?;
+        let is_share = (0.0..=1.0).contains(&self.replay_fraction);
+        ConfigError::require(is_share, "replay_fraction", "from 0 to 1", self.replay_fraction)?;
         if self.mini_batches > self.prompts_per_step {
             let expected = format!("at most prompts_per_step, {}", self.prompts_per_step);
             return Err(ConfigError::new("mini_batches", expected, self.mini_batches));

@@ -4,14 +4,18 @@
 //! Sampling is keyed by (seed, step, task, sample) and has no state. So a run that is killed and resumed from its last
 //! checkpoint makes the same numbers as one that never was.
 
+mod draw;
+
 use std::path::Path;
 use std::time::Instant;
 
 use hone_environment::EnvironmentSet;
-use hone_model::{Network, ValueHead};
+use hone_model::{Adapter, Network, ValueHead};
 use hone_train::{AdamW, Checkpoint, CheckpointStore, ConfigError, NamedTensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use draw::Drawn;
 
 use crate::algorithms::{Algorithm, Credit, Memory, Method};
 use crate::config::TrainerConfig;
@@ -21,15 +25,15 @@ use crate::metrics::{StepFacts, metrics, timings};
 use crate::observer::{Observer, Progress, Stage, StepReport};
 use crate::order::TaskOrder;
 use crate::reference::Reference;
-use crate::rollout::{RolloutContext, RolloutCost, TextCodec, give_returns, rollout};
-use crate::score::{samples, score};
-use crate::token_reward::{TokenReward, shape};
+use crate::rollout::{RolloutCost, TextCodec};
+use crate::score::{forward, score};
+use crate::token_reward::TokenReward;
 use crate::trajectory::Group;
 use crate::update::{TrainGroup, UpdateSums, Updater};
 
 /// Settings that a resumed run may change, since they change no number.
-const FREE_SETTINGS: [&str; 4] =
-    ["time_limit_minutes", "execution_threads", "checkpoint_every", "keep_checkpoints"];
+const FREE_SETTINGS: [&str; 5] =
+    ["time_limit_minutes", "token_limit", "execution_threads", "checkpoint_every", "keep_checkpoints"];
 
 /// Everything a run needs, and where it stands.
 pub struct Trainer<'a> {
@@ -41,8 +45,9 @@ pub struct Trainer<'a> {
     optimizer: AdamW,
     order: TaskOrder,
     has_adapter: bool,
-    /// Groups to learn from instead of sampling; empty samples.
+    /// Groups to learn from instead of sampling, or beside it; empty samples.
     log: Vec<Group>,
+    log_order: Option<TaskOrder>,
     token_rewards: Vec<TokenReward>,
     reference: Reference,
     place: Place,
@@ -55,8 +60,14 @@ struct Place {
     step: u64,
     /// Tasks drawn.
     position: u64,
+    /// Groups taken from the log.
+    #[serde(default)]
+    log_position: u64,
     /// Optimizer updates done: the policy's version.
     updates: u64,
+    /// Completion tokens of all steps.
+    #[serde(default)]
+    tokens: u64,
     /// Seconds of the run.
     elapsed_s: f64,
     /// What the algorithm carries from step to step.
@@ -71,6 +82,8 @@ pub enum StopCause {
     Finished,
     /// The time limit.
     TimeLimit,
+    /// The limit of tokens.
+    TokenLimit,
     /// The observer asked for it.
     Stopped,
 }
@@ -131,19 +144,35 @@ impl<'a> Trainer<'a> {
             order,
             has_adapter,
             log,
+            log_order: None,
             token_rewards,
             reference: Reference::default(),
             place,
         })
     }
 
-    /// Learns from these groups, in an order of the seed, instead of sampling: offline. What they were sampled by is in
-    /// their log-probs.
+    /// Learns from these groups, in an order of the seed: all steps, or as many steps and as large a share as
+    /// `offline_steps` and `replay_fraction` say. What they were sampled by is in their log-probs.
     pub fn learn_from(&mut self, log: Vec<Group>) -> Result<(), RlError> {
         log::check(&log, self.algorithm.method())?;
-        self.order = TaskOrder::new(self.config.seed, log.len());
+        self.log_order = Some(TaskOrder::new(self.config.seed, log.len()));
         self.log = log;
         Ok(())
+    }
+
+    /// Learns from answers without log-probs, offline: they get those of the untrained policy, so it has to be called before
+    /// anything was trained or resumed. Under an adapter that is the base.
+    pub fn learn_from_answers(&mut self, mut answers: Vec<Group>) -> Result<(), RlError> {
+        for group in &mut answers {
+            let adapter = if self.has_adapter { Adapter::Off } else { Adapter::On };
+            let mut rows = forward(self.network, &self.config, &[group], adapter, self.place.step)?.logprobs;
+            let rows = rows.pop().unwrap_or_default();
+            let with_tokens = group.trajectories.iter_mut().filter(|one| !one.tokens.is_empty());
+            for (trajectory, row) in with_tokens.zip(rows) {
+                trajectory.logprobs = row;
+            }
+        }
+        self.learn_from(answers)
     }
 
     /// Adds parts that depend on tokens and log-probs to every sampled reward.
@@ -154,9 +183,9 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// What the order of drawing is over: tasks, or logged groups.
+    /// What the orders of drawing are over: tasks and logged groups.
     fn tasks(&self) -> usize {
-        if self.log.is_empty() { self.environments.len() } else { self.log.len() }
+        self.environments.len() + self.log.len()
     }
 
     /// Steps done.
@@ -179,6 +208,9 @@ impl<'a> Trainer<'a> {
             }
             if self.config.time_limit_minutes.is_some_and(|minutes| self.place.elapsed_s >= 60.0 * minutes) {
                 break StopCause::TimeLimit;
+            }
+            if self.config.token_limit.is_some_and(|tokens| self.place.tokens >= tokens) {
+                break StopCause::TokenLimit;
             }
             if observer.should_stop() {
                 break StopCause::Stopped;
@@ -209,7 +241,7 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self, observer: &mut dyn Observer) -> Result<StepReport, RlError> {
         let started = Instant::now();
         let mut cost = RolloutCost::default();
-        let (mut groups, kept, sampling_rounds) = self.sample(&mut cost, observer)?;
+        let Drawn { mut groups, kept, rounds: sampling_rounds } = self.draw(&mut cost, observer)?;
         let update_started = Instant::now();
         let batch = self.credit(&mut groups, &kept)?;
         let (update, reference_divergence) = if batch.is_empty() {
@@ -225,6 +257,7 @@ impl<'a> Trainer<'a> {
         };
         let update_s = update_started.elapsed().as_secs_f64();
         self.place.updates = self.optimizer.updates();
+        self.place.tokens += groups.iter().map(|group| group.tokens() as u64).sum::<u64>();
         self.place.step += 1;
         let every = self.algorithm.method().reference_every();
         if every > 0 && self.place.step.is_multiple_of(every) {
@@ -247,55 +280,6 @@ impl<'a> Trainer<'a> {
             groups,
             elapsed_s: self.place.elapsed_s + started.elapsed().as_secs_f64(),
         })
-    }
-
-    /// Rollouts until the batch is full of groups with signal, or the rounds are used up. Returns everything that was
-    /// sampled, the indices of the groups that are kept, and the rounds.
-    fn sample(
-        &mut self,
-        cost: &mut RolloutCost,
-        observer: &mut dyn Observer,
-    ) -> Result<(Vec<Group>, Vec<usize>, usize), RlError> {
-        let (mut groups, mut kept, mut rounds) = (Vec::new(), Vec::new(), 0);
-        let max_tokens = self.config.sampling.max_new_tokens;
-        let mut kept_tasks = 0;
-        while kept_tasks < self.config.prompts_per_step && rounds < self.algorithm.method().sampling_rounds()
-        {
-            let missing = (self.config.prompts_per_step - kept_tasks) as u64;
-            let positions = self.place.position..self.place.position + missing;
-            let draws: Vec<_> = positions.map(|position| self.order.draw(position)).collect();
-            let context = RolloutContext {
-                config: &self.config,
-                environments: self.environments,
-                codec: self.codec,
-                step: self.place.step,
-                policy_version: self.place.updates,
-                has_greedy: self.algorithm.method().needs_greedy(),
-            };
-            let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
-            let sampled = if self.log.is_empty() {
-                let mut sampled = rollout(self.network, &context, &draws, cost, on_progress)?;
-                shape(self.network, &self.config, &self.token_rewards, &mut sampled, self.place.step)?;
-                let (method, gamma) = (self.algorithm.method(), self.config.turn_gamma);
-                give_returns(&mut sampled, &|rewards| method.turn_return(rewards, gamma));
-                sampled
-            } else {
-                draws.iter().map(|draw| self.log[draw.task].clone()).collect()
-            };
-            for group in sampled {
-                let method = self.algorithm.method();
-                // Of a later turn there may be one answer only, which some methods cannot compare with anything.
-                let can_compare = group.turn == 0 || group.trajectories.len() > 1 || method.can_learn_alone();
-                if can_compare && method.has_signal(&samples(&group, max_tokens)) {
-                    kept_tasks += usize::from(group.turn == 0);
-                    kept.push(groups.len());
-                }
-                groups.push(group);
-            }
-            self.place.position += missing;
-            rounds += 1;
-        }
-        Ok((groups, kept, rounds))
     }
 
     /// Advantages for the kept groups, also noted in their trajectories.
@@ -355,7 +339,6 @@ impl<'a> Trainer<'a> {
             method,
             config: &self.config,
             step: self.place.step,
-            is_logged: !self.log.is_empty(),
         };
         let divergence = if is_measured { Some(updater.reference_divergence(batch)?) } else { None };
         let sums = updater.run(batch, &mut |done, total| {
@@ -404,7 +387,10 @@ impl<'a> Trainer<'a> {
             .map_err(|error| refuse(format!("its state cannot be read: {error}")))?;
         if saved.tasks != self.tasks() {
             let found = self.tasks();
-            return Err(refuse(format!("it was made with {} tasks, found {found}", saved.tasks)));
+            return Err(refuse(format!(
+                "it was made with {} tasks and logged groups, found {found}",
+                saved.tasks
+            )));
         }
         for (name, before, now) in [
             ("trainer", &saved.trainer, to_value(&self.config)),

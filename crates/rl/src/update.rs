@@ -16,6 +16,8 @@ use crate::trajectory::Group;
 /// A group as training sees it: its sequences that are in the loss.
 pub(crate) struct TrainGroup {
     task: String,
+    /// Whether it comes from a log, and so from another policy.
+    is_logged: bool,
     /// One prompt for all sequences, or one for each.
     tokens: Vec<PromptGroup>,
     /// Index of each sequence in its group.
@@ -35,6 +37,7 @@ impl TrainGroup {
     pub(crate) fn new(group: &Group, samples: Vec<Sample>, credits: Vec<Credit>) -> Option<TrainGroup> {
         let mut train = TrainGroup {
             task: group.task.clone(),
+            is_logged: group.is_logged,
             tokens: Vec::new(),
             samples: Vec::new(),
             sampled: Vec::new(),
@@ -86,6 +89,18 @@ pub(crate) struct UpdateSums {
     /// k3 of KL(π_old ‖ π).
     pub(crate) divergence: f64,
     pub(crate) ratio_max: f64,
+    /// Of the tokens that come from a log.
+    pub(crate) replay: ReplaySums,
+}
+
+/// Sums over the tokens of a step that another policy sampled; r = π / π_logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct ReplaySums {
+    pub(crate) tokens: usize,
+    /// k3 of KL(π_logged ‖ π).
+    pub(crate) divergence: f64,
+    pub(crate) ratio: f64,
+    pub(crate) ratio_squared: f64,
 }
 
 /// One step's updates.
@@ -96,8 +111,6 @@ pub(crate) struct Updater<'a> {
     pub(crate) config: &'a TrainerConfig,
     /// 0-based step.
     pub(crate) step: u64,
-    /// Whether the batch comes from a log, and so from another policy.
-    pub(crate) is_logged: bool,
 }
 
 impl Updater<'_> {
@@ -130,12 +143,17 @@ impl Updater<'_> {
         Ok(sums)
     }
 
-    /// Mean over the batch's tokens of k3 of KL(π ‖ base model); changes nothing.
+    /// Mean over the batch's tokens of k3 of KL(π ‖ base model); changes nothing. Tokens of a log count only where there are
+    /// no others: they are not the policy's.
     pub(crate) fn reference_divergence(&mut self, batch: &[TrainGroup]) -> Result<f64, RlError> {
         let (mut sum, mut tokens) = (0.0, 0);
+        let has_sampled = batch.iter().any(|group| !group.is_logged);
         for micro_batch in self.micro_batches(batch) {
             let values = self.forward(micro_batch, Adapter::Off)?;
             for (group, rows) in micro_batch.iter().zip(&values.logprobs) {
+                if group.is_logged && has_sampled {
+                    continue;
+                }
                 for (behaviour, reference) in group.behaviour.iter().zip(rows) {
                     let pairs = behaviour.iter().zip(reference);
                     sum += pairs.map(|(logprob, other)| k3(*logprob, f64::from(*other)).value).sum::<f64>();
@@ -157,7 +175,7 @@ impl Updater<'_> {
         let mut gradients = TokenGradients::default();
         let mut entropy_gradients = Vec::new();
         for (g, group) in micro_batch.iter().enumerate() {
-            if sums.updates == 0 && !self.is_logged {
+            if sums.updates == 0 && !group.is_logged {
                 self.check_logprobs(group, &values.logprobs[g])?;
             }
             let parts = self.group_loss(group, &values, g, totals, sums)?;
@@ -226,8 +244,15 @@ impl Updater<'_> {
             sums.tokens += sequence.logprobs.len();
             sums.entropy += sequence.entropies.iter().sum::<f64>();
             for (logprob, behaviour) in sequence.logprobs.iter().zip(sequence.behaviour) {
-                sums.divergence += k3(*behaviour, *logprob).value;
-                sums.ratio_max = sums.ratio_max.max((logprob - behaviour).exp());
+                let (divergence, ratio) = (k3(*behaviour, *logprob).value, (logprob - behaviour).exp());
+                sums.divergence += divergence;
+                sums.ratio_max = sums.ratio_max.max(ratio);
+                if group.is_logged {
+                    sums.replay.tokens += 1;
+                    sums.replay.divergence += divergence;
+                    sums.replay.ratio += ratio;
+                    sums.replay.ratio_squared += ratio * ratio;
+                }
             }
         }
         Ok(parts)

@@ -271,8 +271,9 @@ impl Pool {
         plain: &[Plain],
         limits: &Limits,
     ) -> Result<Costs, SandboxError> {
-        let mut totals = vec![[0.0; ROUNDS]; programs.len()];
-        for round in 0..ROUNDS {
+        let mut totals = vec![Vec::with_capacity(ROUNDS); programs.len()];
+        for _ in 0..ROUNDS {
+            let mut spent = vec![0.0; programs.len()];
             for (at, input) in inputs.iter().enumerate() {
                 for (index, program) in programs.iter().enumerate() {
                     let empty = meter::empty_program(program.language);
@@ -292,11 +293,12 @@ impl Pool {
                     if outcome.class != OutcomeClass::Passed {
                         return Ok(Err((index, outcome.into())));
                     }
-                    totals[index][round] += (outcome.cpu_ms - start_up.cpu_ms).max(0.0);
+                    spent[index] += (outcome.cpu_ms - start_up.cpu_ms).max(0.0);
                 }
             }
+            totals.iter_mut().zip(spent).for_each(|(times, time)| times.push(time));
         }
-        let median = |mut times: [f64; ROUNDS]| {
+        let median = |mut times: Vec<f64>| {
             times.sort_by(f64::total_cmp);
             times[ROUNDS / 2]
         };

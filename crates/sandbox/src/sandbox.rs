@@ -77,7 +77,7 @@ pub trait Remote: std::fmt::Debug + Send + Sync {
 
 #[derive(Debug)]
 enum Place {
-    Here(Pool),
+    Here(Box<Pool>),
     Elsewhere(Arc<dyn Remote>),
 }
 
@@ -109,7 +109,7 @@ pub enum Compiled {
 impl Sandbox {
     /// Probes the machine and starts the workers. Fails closed.
     pub fn start(config: SandboxConfig) -> Result<Sandbox, SandboxError> {
-        Pool::start(config).map(|pool| Sandbox(Place::Here(pool)))
+        Pool::start(config).map(|pool| Sandbox(Place::Here(pool.into())))
     }
 
     /// A sandbox whose work is done elsewhere.

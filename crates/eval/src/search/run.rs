@@ -60,7 +60,6 @@ struct Wish {
 }
 
 /// Searches every problem that is not `done`; `on_task` is told of each one that is.
-#[expect(clippy::too_many_arguments, reason = "what is searched, how, and who is told")]
 pub fn search(
     set: &SearchSet<'_>,
     proposer: &mut dyn Proposer,

@@ -34,7 +34,7 @@ pub fn examples_of_problem(problem: &Problem) -> SearchProblem {
     let examples = match &problem.tests {
         TestSuite::Stdio { compare, language, .. } => {
             let cases = stdio_examples(&problem.question);
-            (!cases.is_empty()).then(|| TestSuite::Stdio { cases, compare: *compare, language: *language })
+            (!cases.is_empty()).then_some(TestSuite::Stdio { cases, compare: *compare, language: *language })
         }
         _ => {
             let shown = text.lines().filter(|line| line.starts_with("assert ")).map(str::to_owned);

@@ -15,6 +15,8 @@
 mod advantages;
 mod aggregation;
 mod credit;
+#[cfg(test)]
+mod invariance;
 mod kl;
 mod preference;
 mod returns;

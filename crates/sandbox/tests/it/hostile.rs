@@ -186,7 +186,8 @@ fn survive(bytes: &[u8]) {
     let _ = hostile::artifact_is_sound(bytes);
     let _ = hostile::counted_instructions(bytes);
     let _ = hostile::test_suite(bytes);
-    let (half, rest) = text.split_at(text.floor_char_boundary(text.len() / 2));
+    let middle = (0..=text.len() / 2).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let (half, rest) = text.split_at(middle);
     let _ = hostile::comparisons(half, rest);
     for language in Language::ALL {
         let error = hostile::build_diagnosis(language, &text, 9);

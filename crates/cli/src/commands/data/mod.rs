@@ -1,4 +1,6 @@
-//! `hone data`: whether task files are fit for training.
+//! `hone data`: whether task files are fit for training, and ratings of what was written for them.
+
+mod rate;
 
 use std::path::PathBuf;
 
@@ -16,6 +18,8 @@ use crate::terminal::Terminal;
 pub(crate) enum Command {
     /// Check that every reference passes, every empty solution fails, and no two tasks are nearly the same.
     Check(Arguments),
+    /// Have answers rated by a model, as preference data.
+    Rate(rate::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -59,7 +63,10 @@ struct CheckResult {
 
 /// Checks the files. Returns the exit code.
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<u8> {
-    let Command::Check(arguments) = command;
+    let arguments = match command {
+        Command::Check(arguments) => arguments,
+        Command::Rate(arguments) => return rate::run(arguments, terminal).map(|()| 0),
+    };
     let files: Vec<(PathBuf, Vec<Task>)> =
         arguments.tasks.iter().map(|path| Ok((path.clone(), Task::load(path)?))).collect::<Result<_>>()?;
     let opened = arguments.sandbox.open(0, terminal)?;
