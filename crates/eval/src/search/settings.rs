@@ -185,7 +185,9 @@ impl SearchSettings {
         let text =
             |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let settings = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "type");
-        let settings: Vec<String> = settings.map(|(key, value)| format!("{key}:{}", text(value))).collect();
+        let mut settings: Vec<String> =
+            settings.map(|(key, value)| format!("{key}:{}", text(value))).collect();
+        settings.sort_unstable();
         format!("{}|{}", text(&value["type"]), settings.join("|"))
     }
 
