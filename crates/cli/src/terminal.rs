@@ -92,7 +92,7 @@ impl Terminal {
 
     /// An error with its causes, to stderr; a hint stays on its own line.
     pub(crate) fn error(&self, error: &anyhow::Error) {
-        let text = format!("{error:#}");
+        let text = message(error);
         if self.stderr_color {
             eprintln!("\x1b[1;31merror:\x1b[0m {}", text.replace("\nhint:", "\n\x1b[1;36mhint:\x1b[0m"));
         } else {
@@ -104,4 +104,13 @@ impl Terminal {
     pub(crate) fn bold(&self, text: &str) -> String {
         if self.stdout_color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_string() }
     }
+}
+
+/// An error and its causes in one line; a cause that the text before it quotes already is not said again.
+fn message(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.is_empty() {
+        true => cause,
+        false if said.ends_with(&cause) => said,
+        false => format!("{said}: {cause}"),
+    })
 }
