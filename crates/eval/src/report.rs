@@ -269,6 +269,7 @@ mod tests {
                 }),
                 program: "print('</pre>')".into(),
                 mode: JudgeMode::Split,
+                missed_lines: Vec::new(),
             }),
         };
         let task = |id: &str, topic: &str, class: OutcomeClass| TaskEvaluation {

@@ -4,6 +4,9 @@
 //! Sampling is keyed by (seed, step, task, sample) and has no state. So a run that is killed and resumed from its last
 //! checkpoint makes the same numbers as one that never was.
 
+mod assistance;
+
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Instant;
 
@@ -16,6 +19,7 @@ use serde_json::Value;
 use crate::algorithms::{Algorithm, Credit, Memory, Method};
 use crate::config::TrainerConfig;
 use crate::error::RlError;
+use crate::gold::{self, Gold};
 use crate::log;
 use crate::metrics::{StepFacts, metrics, timings};
 use crate::observer::{Observer, Progress, Stage, StepReport};
@@ -28,8 +32,8 @@ use crate::trajectory::Group;
 use crate::update::{TrainGroup, UpdateSums, Updater};
 
 /// Settings that a resumed run may change, since they change no number.
-const FREE_SETTINGS: [&str; 4] =
-    ["time_limit_minutes", "execution_threads", "checkpoint_every", "keep_checkpoints"];
+const FREE_SETTINGS: [&str; 5] =
+    ["time_limit_minutes", "execution_threads", "checkpoint_every", "keep_checkpoints", "kl_limit"];
 
 /// Everything a run needs, and where it stands.
 pub struct Trainer<'a> {
@@ -44,6 +48,13 @@ pub struct Trainer<'a> {
     /// Groups to learn from instead of sampling; empty samples.
     log: Vec<Group>,
     token_rewards: Vec<TokenReward>,
+    /// The networks of those that are reward models, in their order.
+    judges: Vec<Box<dyn Network>>,
+    gold: Gold,
+    /// Credited groups that may be learned from again.
+    buffer: VecDeque<TrainGroup>,
+    /// Logged groups that are kept aside.
+    held_out: Vec<Group>,
     reference: Reference,
     place: Place,
 }
@@ -107,6 +118,9 @@ impl<'a> Trainer<'a> {
                 source,
             })?;
         }
+        if algorithm.method().needs_gold() {
+            gold::require(environments)?;
+        }
         let parameters = network.parameters();
         if parameters.is_empty() {
             return Err(
@@ -116,7 +130,8 @@ impl<'a> Trainer<'a> {
         let mut of_the_model =
             parameters.iter().filter(|parameter| !parameter.name.starts_with(ValueHead::PREFIX));
         let has_adapter = of_the_model.all(|parameter| parameter.name.contains("lora_"));
-        require_adapter(algorithm.method().needs_reference(), has_adapter)?;
+        let has_reference = algorithm.method().needs_reference() || algorithm.method().needs_lookahead();
+        require_adapter(has_reference, has_adapter)?;
         let optimizer = AdamW::new(config.optimizer.clone(), &parameters)?;
         let order = TaskOrder::new(config.seed, environments.len());
         let place = Place::default();
@@ -132,6 +147,10 @@ impl<'a> Trainer<'a> {
             has_adapter,
             log,
             token_rewards,
+            judges: Vec::new(),
+            gold: Gold::default(),
+            buffer: VecDeque::new(),
+            held_out: Vec::new(),
             reference: Reference::default(),
             place,
         })
@@ -141,14 +160,24 @@ impl<'a> Trainer<'a> {
     /// their log-probs.
     pub fn learn_from(&mut self, log: Vec<Group>) -> Result<(), RlError> {
         log::check(&log, self.algorithm.method())?;
+        let (log, held_out) = log::set_aside(log, self.algorithm.method().held_out());
+        self.held_out = held_out;
         self.order = TaskOrder::new(self.config.seed, log.len());
         self.log = log;
         Ok(())
     }
 
-    /// Adds parts that depend on tokens and log-probs to every sampled reward.
-    pub fn reward_tokens(&mut self, parts: Vec<TokenReward>) -> Result<(), RlError> {
+    /// Adds parts that depend on tokens and log-probs to every sampled reward. `judges` are the networks of those that
+    /// are reward models, in their order, each with a value head of one output.
+    pub fn reward_tokens(
+        &mut self,
+        parts: Vec<TokenReward>,
+        judges: Vec<Box<dyn Network>>,
+    ) -> Result<(), RlError> {
         parts.iter().try_for_each(TokenReward::validate)?;
+        let models = parts.iter().filter(|part| part.is_model()).count();
+        ConfigError::require(models == judges.len(), "reward", "a network a reward model", judges.len())?;
+        self.judges = judges;
         require_adapter(parts.iter().any(TokenReward::needs_reference), self.has_adapter)?;
         self.token_rewards = parts;
         Ok(())
@@ -209,6 +238,12 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self, observer: &mut dyn Observer) -> Result<StepReport, RlError> {
         let started = Instant::now();
         let mut cost = RolloutCost::default();
+        if self.algorithm.method().needs_log() && self.log.is_empty() {
+            let error = ConfigError::new("trajectories", "a log to learn from", "none");
+            return Err(error
+                .with_hint("tasks.trajectories = \"RUN\" names a run whose samples are kept")
+                .into());
+        }
         let (mut groups, kept, sampling_rounds) = self.sample(&mut cost, observer)?;
         let update_started = Instant::now();
         let batch = self.credit(&mut groups, &kept)?;
@@ -230,6 +265,8 @@ impl<'a> Trainer<'a> {
         if every > 0 && self.place.step.is_multiple_of(every) {
             self.reference = Reference::of(self.network);
         }
+        self.advance_curriculum(&groups);
+        let ranking = self.rank_held_out()?;
         let groups_dropped = groups.len() - kept.len();
         let facts = StepFacts {
             groups: &groups,
@@ -238,6 +275,8 @@ impl<'a> Trainer<'a> {
             update,
             reference_divergence,
             kl_coefficient: self.place.memory.kl_coefficient,
+            given: self.place.memory.given,
+            ranking,
         };
         Ok(StepReport {
             step: self.place.step,
@@ -271,17 +310,20 @@ impl<'a> Trainer<'a> {
                 step: self.place.step,
                 policy_version: self.place.updates,
                 has_greedy: self.algorithm.method().needs_greedy(),
+                given: self.given(),
             };
             let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
-            let sampled = if self.log.is_empty() {
+            let mut sampled = if self.log.is_empty() {
                 let mut sampled = rollout(self.network, &context, &draws, cost, on_progress)?;
-                shape(self.network, &self.config, &self.token_rewards, &mut sampled, self.place.step)?;
+                let (parts, judges) = (&self.token_rewards, &mut self.judges);
+                shape(self.network, judges, &self.config, parts, &mut sampled, self.place.step)?;
                 let (method, gamma) = (self.algorithm.method(), self.config.turn_gamma);
                 give_returns(&mut sampled, &|rewards| method.turn_return(rewards, gamma));
                 sampled
             } else {
                 draws.iter().map(|draw| self.log[draw.task].clone()).collect()
             };
+            self.give_gold(&mut sampled)?;
             for group in sampled {
                 let method = self.algorithm.method();
                 // Of a later turn there may be one answer only, which some methods cannot compare with anything.
@@ -301,7 +343,7 @@ impl<'a> Trainer<'a> {
     /// Advantages for the kept groups, also noted in their trajectories.
     fn credit(&mut self, groups: &mut [Group], kept: &[usize]) -> Result<Vec<TrainGroup>, RlError> {
         if kept.is_empty() {
-            return Ok(Vec::new());
+            return Ok(self.from_buffer(Vec::new()));
         }
         let method = self.algorithm.method();
         let kept_groups: Vec<&Group> = kept.iter().map(|&index| &groups[index]).collect();
@@ -315,6 +357,9 @@ impl<'a> Trainer<'a> {
             self.place.step,
         )?;
         let credits = method.credit_remembering(&batch, &mut self.place.memory)?;
+        for note in std::mem::take(&mut self.place.memory.notes) {
+            tracing::warn!("step {}: {note}", self.place.step + 1);
+        }
         let has_advantage =
             |credit: &Credit| credit.is_in_loss && credit.advantages.iter().any(|one| *one != 0.0);
         if !credits.iter().flatten().any(has_advantage) {
@@ -334,9 +379,9 @@ impl<'a> Trainer<'a> {
                     trajectory.advantage = advantages.iter().sum::<f64>() / advantages.len().max(1) as f64;
                 }
             }
-            train_groups.extend(TrainGroup::new(&groups[index], samples, credits));
+            train_groups.extend(TrainGroup::new(&groups[index], !self.log.is_empty(), samples, credits));
         }
-        Ok(train_groups)
+        Ok(self.from_buffer(train_groups))
     }
 
     fn update(
@@ -355,12 +400,12 @@ impl<'a> Trainer<'a> {
             method,
             config: &self.config,
             step: self.place.step,
-            is_logged: !self.log.is_empty(),
         };
         let divergence = if is_measured { Some(updater.reference_divergence(batch)?) } else { None };
         let sums = updater.run(batch, &mut |done, total| {
             observer.on_progress(&Progress { step, steps, stage: Stage::Update, done, total, tokens });
         })?;
+        self.check_divergence(&sums, batch)?;
         Ok((sums, divergence))
     }
 
@@ -371,6 +416,7 @@ impl<'a> Trainer<'a> {
             tasks: self.tasks(),
             trainer: to_value(&self.config),
             algorithm: to_value(&self.algorithm),
+            buffer: self.buffer.iter().cloned().collect(),
         };
         let parameters = self.network.parameters();
         let names: Vec<(String, Vec<usize>)> = parameters
@@ -433,6 +479,7 @@ impl<'a> Trainer<'a> {
             Reference::from_values(self.network.parameters().into_iter().map(reference).collect());
         self.optimizer.restore(saved.place.updates, find)?;
         self.place = saved.place;
+        self.buffer = saved.buffer.into();
         Ok(())
     }
 
@@ -459,6 +506,8 @@ struct SavedState {
     tasks: usize,
     trainer: Value,
     algorithm: Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    buffer: Vec<TrainGroup>,
 }
 
 /// The first setting that differs, in words; free settings may.
