@@ -248,8 +248,9 @@ impl Updater<'_> {
 
     /// One optimizer update from the accumulated gradients.
     fn apply(&mut self, sums: &mut UpdateSums) -> Result<(), RlError> {
+        let is_value_warmup = self.is_value_warmup();
         let mut parameters = self.network.parameters();
-        if self.is_value_warmup() {
+        if is_value_warmup {
             // Without gradient, moments and decay the optimizer leaves a parameter bit for bit as it is.
             let of_the_policy = parameters.iter_mut().filter(|one| !one.name.starts_with(ValueHead::PREFIX));
             of_the_policy.for_each(|parameter| {

@@ -3,7 +3,7 @@
 use hone_environment::toy::ToyEnvironmentSet;
 use hone_environment::{Environment, EnvironmentError, EnvironmentSet, Observation, Step};
 use hone_model::engine::Decoder;
-use hone_model::{LoraConfig, ModelConfig, SamplingParams, Trainable};
+use hone_model::{LoraConfig, ModelConfig, Network, SamplingParams, Trainable};
 use hone_rl::algorithms::{Coderl, Grpo, Ppo, RewardModel, Rlhf};
 use hone_rl::{Algorithm, Group, RewardModelPart, TextCodec, TokenReward, Trainer, TrainerConfig};
 use hone_train::{CheckpointStore, OptimizerConfig};
