@@ -53,6 +53,7 @@ mod rltf;
 mod rrhf;
 mod rrtf;
 mod sapo;
+mod stepcoder;
 
 use std::ops::Range;
 
@@ -500,6 +501,8 @@ algorithms! {
     reward_model::RewardModel,
     /// PPO under a reward model, with good text mixed in.
     rlhf::Rlhf,
+    /// Completions that grow longer as they succeed; the loss on executed lines.
+    stepcoder::Stepcoder,
 }
 
 impl Default for Algorithm {
