@@ -68,7 +68,10 @@ fn check(algorithms: Vec<(Algorithm, u64)>) {
 
 #[test]
 fn every_algorithm_learns() {
-    let of_policies = Algorithm::all().into_iter().filter(|one| !one.method().needs_log());
+    let of_policies = Algorithm::all().into_iter().filter(|one| {
+        // B-Coder trusts the base's likeliest tokens, and the toy's base has none: it is checked in offline.rs.
+        !one.method().needs_log() && one.name() != "b-coder"
+    });
     check(of_policies.map(|algorithm| (algorithm, 60)).collect());
 }
 
@@ -77,6 +80,6 @@ fn every_algorithm_learns() {
 fn those_that_imitate_references_learn_without_them_too() {
     check(vec![
         (Coderl { imitation_coefficient: 0.0, ..Coderl::default() }.into(), 200),
-        (Rltf { imitation_coefficient: 0.0, ..Rltf::default() }.into(), 100),
+        (Rltf { imitation_coefficient: 0.0, ..Rltf::default() }.into(), 200),
     ]);
 }
