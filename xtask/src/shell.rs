@@ -22,15 +22,25 @@ pub(crate) fn hone() -> Result<String> {
     Ok(target().join("release/hone").display().to_string())
 }
 
+/// A program that starts in the root. What cargo told this crate about itself is not passed on: build scripts that watch those
+/// variables would run again each time cargo is started from here and then by hand.
+fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
 /// Runs a program in the root, its output going where ours goes.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
     let line = format!("{program} {}", arguments.join(" "));
     eprintln!("$ {line}");
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(root())
-        .status()
-        .with_context(|| format!("failed to start `{line}`"))?;
+    let status = command(program, arguments).status().with_context(|| format!("failed to start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` ended with {status}");
     }
@@ -39,22 +49,15 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
 
 /// Whether a program runs and succeeds; its output is dropped.
 pub(crate) fn succeeds(program: &str, arguments: &[&str]) -> bool {
-    let status = Command::new(program)
-        .args(arguments)
-        .current_dir(root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
+    let status =
+        command(program, arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 
 /// The stdout of a program that must succeed.
 pub(crate) fn output(program: &str, arguments: &[&str]) -> Result<String> {
     let line = format!("{program} {}", arguments.join(" "));
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(root())
+    let output = command(program, arguments)
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("failed to start `{line}`"))?;

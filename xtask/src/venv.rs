@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::{install, shell};
 
-/// The Python of the venv NAME that has `pins` (`package==version`), installing what is missing.
+/// The Python of the venv NAME that has `pins` (`package==version`, and options of pip), installing what is missing.
 pub(crate) fn python(name: &str, pins: &[&str]) -> Result<String> {
     install::venv()?;
     let folder = shell::target().join(name);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -82,15 +82,35 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 /// The zygotes of a worker; absent until started, and after one died.
 #[derive(Debug, Default)]
 pub(crate) struct Worker {
+    /// Which of the pool's workers it is.
+    number: usize,
     solution: Option<Zygote>,
     tester: Option<Zygote>,
     /// Those that launch programs of other languages.
     pub(crate) launchers: BTreeMap<Language, Zygote>,
 }
 
+impl Worker {
+    fn new(number: usize) -> Worker {
+        Worker { number, ..Worker::default() }
+    }
+
+    /// Whether the last run reached a limit of time while the machine was busy with others.
+    fn was_starved(&self) -> bool {
+        let zygotes = self.solution.iter().chain(&self.tester).chain(self.launchers.values());
+        zygotes.into_iter().any(|zygote| zygote.was_starved)
+    }
+
+    fn calm(&mut self) {
+        let zygotes = self.solution.iter_mut().chain(&mut self.tester).chain(self.launchers.values_mut());
+        zygotes.for_each(|zygote| zygote.was_starved = false);
+    }
+}
+
 struct StartRequest {
     setup: Arc<Setup>,
     role: Role,
+    worker: usize,
     reply: Sender<Result<Zygote, String>>,
 }
 
@@ -99,6 +119,8 @@ struct StartRequest {
 pub struct Sandbox {
     workers: Vec<Mutex<Worker>>,
     free: (Sender<usize>, Receiver<usize>),
+    /// Held for reading by every run, for writing by one that must be alone.
+    company: RwLock<()>,
     starter: Option<Sender<StartRequest>>,
     starter_thread: Option<JoinHandle<()>>,
     setup: Arc<Setup>,
@@ -132,15 +154,16 @@ impl Sandbox {
         let thread = std::thread::Builder::new()
             .name("sandbox-starter".into())
             .spawn(move || {
-                for StartRequest { setup, role, reply } in requests {
-                    let _ = reply.send(Zygote::start(&setup, role));
+                for StartRequest { setup, role, worker, reply } in requests {
+                    let _ = reply.send(Zygote::start(&setup, role, worker));
                 }
             })
             .map_err(|e| SandboxError::Worker(format!("starting a thread: {e}")))?;
         let free = bounded(count);
         let sandbox = Sandbox {
-            workers: (0..count).map(|_| Mutex::default()).collect(),
+            workers: (0..count).map(|number| Mutex::new(Worker::new(number))).collect(),
             free,
+            company: RwLock::default(),
             starter: Some(starter),
             starter_thread: Some(thread),
             setup,
@@ -150,10 +173,9 @@ impl Sandbox {
         };
         for index in 0..count {
             let mut worker = sandbox.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
-            worker.solution =
-                Some(sandbox.new_zygote(&sandbox.setup, Role::Solution).map_err(SandboxError::Worker)?);
-            worker.tester =
-                Some(sandbox.new_zygote(&sandbox.setup, Role::Tester).map_err(SandboxError::Worker)?);
+            let start = |role| sandbox.new_zygote(&sandbox.setup, role, index).map_err(SandboxError::Worker);
+            worker.solution = Some(start(Role::Solution)?);
+            worker.tester = Some(start(Role::Tester)?);
             drop(worker);
             let _ = sandbox.free.0.send(index);
         }
@@ -168,7 +190,7 @@ impl Sandbox {
     /// Runs one Python program with `stdin`. Blocks until a worker is free and the program ended or was ended.
     pub fn run(&self, source: &str, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
         self.with_worker(|worker| {
-            let zygote = self.present(&mut worker.solution, Role::Solution)?;
+            let zygote = self.present(&mut worker.solution, Role::Solution, worker.number)?;
             run::run_script(zygote, source, stdin, limits)
         })
     }
@@ -184,12 +206,12 @@ impl Sandbox {
                 self.judge_program(*language, &submission.solution, code, &submission.limits)
             }
             TestSuite::Joint { .. } => self.with_worker(|worker| {
-                let zygote = self.present(&mut worker.solution, Role::Solution)?;
+                let zygote = self.present(&mut worker.solution, Role::Solution, worker.number)?;
                 verdict::judge_joint(zygote, submission)
             }),
             _ => self.with_worker(|worker| {
-                let solution = self.present(&mut worker.solution, Role::Solution)?;
-                let tester = self.present(&mut worker.tester, Role::Tester)?;
+                let solution = self.present(&mut worker.solution, Role::Solution, worker.number)?;
+                let tester = self.present(&mut worker.tester, Role::Tester, worker.number)?;
                 verdict::judge(solution, tester, submission)
             }),
         }
@@ -211,7 +233,8 @@ impl Sandbox {
         stdio::judge(cases, compare, limits, |stdin, limits| self.run(program, stdin, limits))
     }
 
-    /// Takes a free worker for one run; if a zygote fails, both are replaced and the run is repeated once.
+    /// Takes a free worker for one run. One that ran out of time while the machine was busy with others is made again
+    /// with no other run of this pool beside it, and only that counts.
     pub(crate) fn with_worker<T>(
         &self,
         mut act: impl FnMut(&mut Worker) -> Result<T, String>,
@@ -220,24 +243,29 @@ impl Sandbox {
             SandboxError::Worker(format!("no worker became free within {} s", QUEUE_LIMIT.as_secs()))
         })?;
         let mut worker = self.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
-        let mut result = act(&mut worker);
-        if let Err(error) = &result {
-            tracing::warn!(%error, "a sandbox worker is replaced and its run repeated");
-            *worker = Worker::default();
-            result = act(&mut worker);
-            if result.is_err() {
-                *worker = Worker::default();
-            }
+        // Both waits are for runs only, and every run is bounded in time.
+        let company = self.company.read().unwrap_or_else(PoisonError::into_inner);
+        let mut result = repeated_once(&mut worker, &mut act);
+        drop(company);
+        if result.is_ok() && worker.was_starved() {
+            tracing::debug!("a run that was starved of time is made again, alone");
+            let _alone = self.company.write().unwrap_or_else(PoisonError::into_inner);
+            result = repeated_once(&mut worker, &mut act);
         }
         drop(worker);
         let _ = self.free.0.send(index);
         result.map_err(SandboxError::Worker)
     }
 
-    fn present<'a>(&self, slot: &'a mut Option<Zygote>, role: Role) -> Result<&'a mut Zygote, String> {
+    fn present<'a>(
+        &self,
+        slot: &'a mut Option<Zygote>,
+        role: Role,
+        worker: usize,
+    ) -> Result<&'a mut Zygote, String> {
         match slot {
             Some(zygote) => Ok(zygote),
-            None => Ok(slot.insert(self.new_zygote(&self.setup, role)?)),
+            None => Ok(slot.insert(self.new_zygote(&self.setup, role, worker)?)),
         }
     }
 
@@ -250,7 +278,9 @@ impl Sandbox {
     ) -> Result<&'a mut Zygote, String> {
         match worker.launchers.entry(language) {
             Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(entry) => Ok(entry.insert(self.new_zygote(setup, Role::Launcher)?)),
+            Entry::Vacant(entry) => {
+                Ok(entry.insert(self.new_zygote(setup, Role::Launcher, worker.number)?))
+            }
         }
     }
 
@@ -269,16 +299,34 @@ impl Sandbox {
         Arc::clone(setups.entry(language).or_insert_with(make))
     }
 
-    fn new_zygote(&self, setup: &Arc<Setup>, role: Role) -> Result<Zygote, String> {
+    fn new_zygote(&self, setup: &Arc<Setup>, role: Role, worker: usize) -> Result<Zygote, String> {
         let (reply, started) = bounded(1);
         let gone = || "the pool is shut down".to_owned();
         self.starter
             .as_ref()
             .ok_or_else(gone)?
-            .send_timeout(StartRequest { setup: Arc::clone(setup), role, reply }, START_LIMIT)
+            .send_timeout(StartRequest { setup: Arc::clone(setup), role, worker, reply }, START_LIMIT)
             .map_err(|_| gone())?;
         started.recv_timeout(START_LIMIT).map_err(|_| "a worker did not start in time".to_owned())?
     }
+}
+
+/// Acts on a worker; if a zygote fails, all of the worker's are replaced and the run is repeated once.
+fn repeated_once<T>(
+    worker: &mut Worker,
+    act: &mut impl FnMut(&mut Worker) -> Result<T, String>,
+) -> Result<T, String> {
+    worker.calm();
+    let mut result = act(worker);
+    if let Err(error) = &result {
+        tracing::warn!(%error, "a sandbox worker is replaced and its run repeated");
+        *worker = Worker::new(worker.number);
+        result = act(worker);
+        if result.is_err() {
+            *worker = Worker::new(worker.number);
+        }
+    }
+    result
 }
 
 impl Drop for Sandbox {

@@ -101,6 +101,9 @@ fn zygote_filter() -> Vec<Instruction> {
 /// Beside `zygote_filter`, which looks at the architecture.
 fn program_filter() -> Vec<Instruction> {
     let mut program = vec![instruction(LOAD_WORD, NUMBER, 0, 0)];
+    // The zygote moves and restrains its children; they may do so with themselves only.
+    program
+        .extend([libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler].into_iter().flat_map(own_only));
     for call in SET_UP {
         program.push(instruction(JUMP_EQUAL, call as u32, 0, 1));
         program.push(deny(libc::EPERM));
@@ -113,19 +116,28 @@ const fn deny(errno: i32) -> Instruction {
     instruction(RETURN, DENY | errno as u32, 0, 0)
 }
 
-/// Calls allowed for some arguments only. Each block jumps over itself for other calls.
-fn conditional() -> Vec<Vec<Instruction>> {
-    let low = |argument: u32| ARGUMENTS + 8 * argument;
+/// A call's code; it jumps over itself for other calls.
+fn block(number: i64, body: Vec<Instruction>) -> Vec<Instruction> {
+    let mut block = vec![instruction(JUMP_EQUAL, number as u32, 0, body.len() as u8)];
+    block.extend(body);
+    block
+}
+
+/// The lower half of an argument: those looked at here are 32 bits wide.
+const fn low(argument: u32) -> u32 {
+    ARGUMENTS + 8 * argument
+}
+
+/// A call whose first argument is a process: only the caller itself, as 0.
+fn own_only(number: i64) -> Vec<Instruction> {
     let allow = instruction(RETURN, ALLOW, 0, 0);
-    let block = |number: i64, body: Vec<Instruction>| {
-        let mut block = vec![instruction(JUMP_EQUAL, number as u32, 0, body.len() as u8)];
-        block.extend(body);
-        block
-    };
-    let own_only = |number: i64| {
-        let own = instruction(JUMP_EQUAL, 0, 1, 0);
-        block(number, vec![instruction(LOAD_WORD, low(0), 0, 0), own, deny(libc::EPERM), allow])
-    };
+    let own = instruction(JUMP_EQUAL, 0, 1, 0);
+    block(number, vec![instruction(LOAD_WORD, low(0), 0, 0), own, deny(libc::EPERM), allow])
+}
+
+/// Calls allowed for some arguments only.
+fn conditional() -> Vec<Vec<Instruction>> {
+    let allow = instruction(RETURN, ALLOW, 0, 0);
     vec![
         // No new namespaces; clone3 hides its flags in memory, so it is not listed and libraries fall back.
         block(
@@ -159,8 +171,6 @@ fn conditional() -> Vec<Vec<Instruction>> {
         ),
         // Scheduling and limits of the caller only: a worker runs under the same uid where there is but one.
         own_only(libc::SYS_prlimit64),
-        own_only(libc::SYS_sched_setaffinity),
-        own_only(libc::SYS_sched_setscheduler),
         own_only(libc::SYS_sched_setparam),
         own_only(libc::SYS_sched_setattr),
         block(
@@ -245,6 +255,7 @@ fn allowed() -> Vec<i64> {
         SYS_getgroups, SYS_setpgid, SYS_getpgid, SYS_getppid, SYS_setsid, SYS_getsid, SYS_capget, SYS_statfs,
         SYS_fstatfs, SYS_getpriority, SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_get_priority_max,
         SYS_sched_get_priority_min, SYS_sched_rr_get_interval, SYS_sched_getaffinity, SYS_sched_getattr, SYS_mlock,
+        SYS_sched_setaffinity, SYS_sched_setscheduler,
         SYS_munlock, SYS_mlock2, SYS_prctl, SYS_gettid, SYS_readahead, SYS_getxattr, SYS_lgetxattr, SYS_fgetxattr,
         SYS_listxattr, SYS_llistxattr, SYS_flistxattr, SYS_futex, SYS_futex_waitv, SYS_set_tid_address,
         SYS_set_robust_list, SYS_get_robust_list, SYS_restart_syscall, SYS_fadvise64, SYS_timer_create,
@@ -316,6 +327,10 @@ mod tests {
     fn decides_every_number_as_the_list_says() {
         let listed = allowed();
         let special = conditional().into_iter().map(|block| i64::from(block[0].value)).collect::<Vec<_>>();
+        let own = [libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler];
+        for call in own {
+            assert_eq!((of(call, 0, 0), of(call, 7, 0)), (ALLOW, DENY | libc::EPERM as u32), "call {call}");
+        }
         for number in (0..600).filter(|n| !special.contains(n)) {
             let expected = match number {
                 _ if SET_UP.contains(&number) => DENY | libc::EPERM as u32,

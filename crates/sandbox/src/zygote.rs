@@ -91,6 +91,8 @@ pub(crate) struct Reply {
     /// Wait status of the program's first process.
     pub(crate) status: i32,
     pub(crate) reason: Reason,
+    /// Time ran out, and the machine was busy with others for much of it.
+    pub(crate) is_starved: bool,
     /// User and system time of the whole tree, in milliseconds.
     pub(crate) cpu_ms: f64,
     pub(crate) peak_memory_bytes: u64,
@@ -98,7 +100,7 @@ pub(crate) struct Reply {
     pub(crate) text: String,
 }
 
-const REPLY_BYTES: usize = 36;
+const REPLY_BYTES: usize = 40;
 
 /// A started zygote.
 #[derive(Debug)]
@@ -110,6 +112,8 @@ pub(crate) struct Zygote {
     partial: Vec<u8>,
     pub(crate) isolation: Vec<String>,
     oom_kills: u64,
+    /// The last run had too little of the machine to finish in time.
+    pub(crate) was_starved: bool,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -179,7 +183,9 @@ const TESTER_PRELOAD: &[&str] = &[
 
 impl Zygote {
     /// Starts a zygote and waits until it is ready, at most 30 seconds. Must be called on a thread that lives as long as the zygote.
-    pub(crate) fn start(setup: &Setup, role: Role) -> Result<Zygote, String> {
+    ///
+    /// Both zygotes of a worker stay on one core: number `worker` of those there are, counted round.
+    pub(crate) fn start(setup: &Setup, role: Role, worker: usize) -> Result<Zygote, String> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let (ours, theirs) = UnixStream::pair().map_err(|e| format!("making a socket: {e}"))?;
         let errors =
@@ -192,8 +198,14 @@ impl Zygote {
         let python = CString::new(setup.python.path.as_os_str().as_bytes()).map_err(|e| e.to_string())?;
         let flags = [text("-s")?, text("-S")?, text("-B")?, text("-c")?];
         let command = [&[python][..], &flags, &[text(include_str!("python/boot.py"))?]].concat();
-        let environment =
-            environment().iter().map(|(n, v)| text(&format!("{n}={v}"))).collect::<Result<Vec<_>, _>>()?;
+        // What is bound when the interpreter starts need not be bound, and its page copied, in every child. Programs do
+        // not see this variable: their environment is the one in the greeting.
+        let bound = ("LD_BIND_NOW", "1");
+        let environment = environment()
+            .iter()
+            .chain([&bound])
+            .map(|(n, v)| text(&format!("{n}={v}")))
+            .collect::<Result<Vec<_>, _>>()?;
         let is_namespaced = setup.layers.apart.has_namespaces;
         let mut in_cgroup = false;
         let child = launch(
@@ -219,9 +231,17 @@ impl Zygote {
         }
         let mut isolation = setup.layers.names();
         isolation.extend(cgroup.iter().flat_map(Cgroup::layers));
-        let mut zygote =
-            Zygote { child, control: ours, cgroup, scratch, partial: Vec::new(), isolation, oom_kills: 0 };
-        zygote.greet(setup, role, uid).map_err(|error| {
+        let mut zygote = Zygote {
+            child,
+            control: ours,
+            cgroup,
+            scratch,
+            partial: Vec::new(),
+            isolation,
+            oom_kills: 0,
+            was_starved: false,
+        };
+        zygote.greet(setup, role, worker, uid).map_err(|error| {
             let mut said = String::new();
             let mut file = File::from(errors);
             let _ = file.rewind().and_then(|()| file.read_to_string(&mut said));
@@ -230,7 +250,7 @@ impl Zygote {
         Ok(zygote)
     }
 
-    fn greet(&mut self, setup: &Setup, role: Role, uid: u32) -> Result<(), String> {
+    fn greet(&mut self, setup: &Setup, role: Role, worker: usize, uid: u32) -> Result<(), String> {
         let is_namespaced = setup.layers.apart.has_namespaces;
         let uid = match (is_root(), setup.layers.apart.has_user_namespace) {
             (_, true) => Some(INNER_UID),
@@ -250,7 +270,10 @@ impl Zygote {
             sources["suites"] = include_str!("python/suites.py").into();
         }
         match role {
-            Role::Solution => sources["joint"] = include_str!("python/joint.py").into(),
+            Role::Solution => {
+                sources["joint"] = include_str!("python/joint.py").into();
+                sources["warm_up"] = include_str!("python/warm_up.py").into();
+            }
             Role::Tester => {
                 sources["calls"] = include_str!("python/calls.py").into();
                 sources["tester"] = include_str!("python/tester.py").into();
@@ -283,6 +306,9 @@ impl Zygote {
                 "environment": environment().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
                 "reserves_address_space": setup.reserves_address_space,
                 "preload": preload,
+                "worker": worker,
+                // Runtimes of other languages count the cores when they start.
+                "is_pinned": role != Role::Launcher,
             },
         })
         .to_string();
@@ -310,6 +336,7 @@ impl Zygote {
             self.oom_kills = group.oom_kills();
         }
         self.partial.clear();
+        self.was_starved = false;
         let mut header = Vec::with_capacity(48);
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         for number in [
@@ -364,7 +391,9 @@ impl Zygote {
                 if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::Interrupted) => {}
             Err(e) => return Err(format!("the zygote is gone: {e}")),
         }
-        Ok(parse_reply(&self.partial))
+        let reply = parse_reply(&self.partial);
+        self.was_starved |= reply.as_ref().is_some_and(|r| r.is_starved);
+        Ok(reply)
     }
 
     /// Whether the kernel ended something of the last run for want of memory.
@@ -386,7 +415,7 @@ impl Drop for Zygote {
 fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-    let length = word(32)? as usize;
+    let length = word(36)? as usize;
     let text = bytes.get(REPLY_BYTES..REPLY_BYTES + length)?;
     let reason = match word(4)? {
         0 => Reason::Ended,
@@ -399,8 +428,9 @@ fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     Some(Reply {
         status: word(0)? as i32,
         reason,
-        cpu_ms: (long(8)? + long(16)?) as f64 / 1e3,
-        peak_memory_bytes: long(24)?,
+        is_starved: word(8)? != 0,
+        cpu_ms: (long(12)? + long(20)?) as f64 / 1e3,
+        peak_memory_bytes: long(28)?,
         text: String::from_utf8_lossy(text).into_owned(),
     })
 }

@@ -14,8 +14,8 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::compute::Compute;
-use super::microkernel::{MAX_ROWS, PANEL, Tile, micro};
-use super::operands::{Left, Out, Right};
+use super::microkernel::{MAX_ROWS, PANEL, Terms, Tile, micro};
+use super::operands::{Left, Out, Right, Tail};
 use super::simd::Isa;
 
 /// Rows packed together for one pass over the panels.
@@ -31,14 +31,31 @@ pub(crate) struct Product<'a> {
     pub(crate) right: Right<'a>,
     /// Where the product goes.
     pub(crate) out: Out<'a>,
+    /// Terms that come after all others.
+    pub(crate) tail: Option<Tail<'a>>,
+}
+
+impl<'a> Product<'a> {
+    /// A product without a tail.
+    #[must_use]
+    pub(crate) fn new(right: Right<'a>, out: Out<'a>) -> Product<'a> {
+        Product { right, out, tail: None }
+    }
+
+    /// The same, its chains continued by `tail`.
+    #[must_use]
+    pub(crate) fn followed_by(self, tail: Tail<'a>) -> Product<'a> {
+        Product { tail: Some(tail), ..self }
+    }
 }
 
 /// `out = left · right` (or `out += …`) for `rows` rows, shared among the pool's threads.
 pub(crate) fn gemm(compute: &Compute, rows: usize, left: Left<'_>, right: Right<'_>, out: Out<'_>) {
-    gemm_all(compute, rows, left, &[Product { right, out }]);
+    gemm_all(compute, rows, left, &[Product::new(right, out)]);
 }
 
-/// Several products of one left operand in one parallel section, in which it is packed once.
+/// Several products of one left operand, which is packed once where tasks share out rows. Products without a tail come
+/// first: they may write the rows that a tail reads.
 pub(crate) fn gemm_all(compute: &Compute, rows: usize, left: Left<'_>, products: &[Product<'_>]) {
     products.iter().for_each(|product| check(rows, &left, product));
     let threads = compute.pool.threads();
@@ -50,23 +67,26 @@ pub(crate) fn gemm_all(compute: &Compute, rows: usize, left: Left<'_>, products:
             tiles(compute.isa, first..rows.min(first + block), 0..usize::MAX, &left, products);
         });
     } else {
-        let panels: usize = products.iter().map(|p| p.right.panel_count()).sum();
-        let chunk = panels.div_ceil(threads).max(1);
-        compute.pool.run(panels.div_ceil(chunk), &|i| {
-            tiles(compute.isa, 0..rows, i * chunk..(i + 1) * chunk, &left, products);
-        });
+        let heads = products.iter().take_while(|product| product.tail.is_none()).count();
+        for products in [&products[..heads], &products[heads..]] {
+            let panels: usize = products.iter().map(|p| p.right.panel_count()).sum();
+            let chunk = panels.div_ceil(threads).max(1);
+            compute.pool.run(panels.div_ceil(chunk), &|i| {
+                tiles(compute.isa, 0..rows, i * chunk..(i + 1) * chunk, &left, products);
+            });
+        }
     }
 }
 
 /// The same on the calling thread alone, for products inside a parallel task.
 pub(crate) fn gemm_serial(isa: Isa, rows: usize, left: Left<'_>, right: Right<'_>, out: Out<'_>) {
-    let product = Product { right, out };
+    let product = Product::new(right, out);
     check(rows, &left, &product);
     tiles(isa, 0..rows, 0..usize::MAX, &left, &[product]);
 }
 
 /// Broken shapes are our own faults, and tiles are written through pointers: check once a product.
-fn check(rows: usize, left: &Left<'_>, Product { right, out }: &Product<'_>) {
+fn check(rows: usize, left: &Left<'_>, Product { right, out, tail }: &Product<'_>) {
     if rows == 0 || right.columns == 0 || right.inner == 0 {
         return;
     }
@@ -79,10 +99,14 @@ fn check(rows: usize, left: &Left<'_>, Product { right, out }: &Product<'_>) {
     assert!(out.stride >= right.columns || rows == 1, "output stride {} < {}", out.stride, right.columns);
     // Also asserts that the last element is in bounds.
     let _ = out.data.pointer(out.first + (rows - 1) * out.stride + right.columns);
+    if let Some(tail) = tail {
+        let _ = tail.left.pointer(rows * tail.right.inner());
+    }
 }
 
 struct Scratch {
     left: Buffer,
+    tail: Buffer,
     right: Buffer,
     tile: Buffer,
 }
@@ -90,6 +114,7 @@ struct Scratch {
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
         left: Buffer::default(),
+        tail: Buffer::default(),
         right: Buffer::default(),
         tile: Buffer::zeros(MAX_ROWS * PANEL),
     });
@@ -109,14 +134,14 @@ fn tiles(isa: Isa, rows: Range<usize>, panels: Range<usize>, left: &Left<'_>, pr
             let limit = if groups == 1 { BLOCK_INNER * BLOCK_ROWS / MAX_ROWS } else { BLOCK_INNER };
             let step = inner.div_ceil(inner.div_ceil(limit).max(1)).next_multiple_of(8).max(8);
             for start in (0..inner).step_by(step) {
-                let inner = step.min(inner - start);
                 let block = Block {
                     first_row: first,
                     rows: count,
                     groups,
                     height: count.div_ceil(groups),
                     start,
-                    inner,
+                    inner: step.min(inner - start),
+                    is_last: start + step >= inner,
                 };
                 pack_left(left, &block, &mut scratch.left);
                 let mut before = 0;
@@ -142,11 +167,17 @@ struct Block {
     start: usize,
     /// Terms.
     inner: usize,
+    /// Whether these are the last terms, but for those of tails.
+    is_last: bool,
 }
 
 impl Block {
     fn multiply(&self, isa: Isa, panels: Range<usize>, product: &Product<'_>, scratch: &mut Scratch) {
-        let Product { right, out } = product;
+        let Product { right, out, tail } = product;
+        let tail = tail.as_ref().filter(|_| self.is_last && !panels.is_empty());
+        if let Some(tail) = tail {
+            self.pack_tail(tail, &mut scratch.tail);
+        }
         let is_added = out.is_added || self.start > 0;
         for panel in panels {
             let width = PANEL.min(right.columns - panel * PANEL);
@@ -162,12 +193,17 @@ impl Block {
                 let target =
                     out.data.pointer(out.first + (self.first_row + row) * out.stride + panel * PANEL);
                 let (ahead, ahead_step) = right.ahead(source, self.inner, group, self.groups);
+                let rows = self.height.min(self.rows - row);
+                let left = scratch.left[row * self.inner..].as_ptr();
+                let own = Terms { inner: self.inner, left, right: source, right_step };
+                let low = tail.map_or(Terms::NONE, |tail| {
+                    let (terms, right) = tail.right.panel(panel);
+                    let left = scratch.tail[row * tail.right.inner() + terms.start * rows..].as_ptr();
+                    Terms { inner: terms.len(), left, right: right.as_ptr(), right_step: PANEL }
+                });
                 let mut tile = Tile {
-                    rows: self.height.min(self.rows - row),
-                    inner: self.inner,
-                    left: scratch.left[row * self.inner..].as_ptr(),
-                    right: source,
-                    right_step,
+                    rows,
+                    terms: [own, low],
                     out: target,
                     out_step: out.stride,
                     is_added,
@@ -188,6 +224,15 @@ impl Block {
                 }
             }
         }
+    }
+
+    /// Packs the tail's rows of this block, as those of the left operand.
+    fn pack_tail(&self, tail: &Tail<'_>, out: &mut Buffer) {
+        let inner = tail.right.inner();
+        // SAFETY: whoever wrote these rows is done: this task itself, or an earlier parallel section.
+        let rows = unsafe { tail.left.part(self.first_row * inner, self.rows * inner) };
+        let block = Block { first_row: 0, start: 0, inner, ..*self };
+        pack_left(&Left::rows(rows, inner), &block, out);
     }
 }
 
@@ -270,7 +315,8 @@ unsafe fn copy_tile(
 
 #[cfg(test)]
 mod tests {
-    use super::super::operands::Packed;
+    use super::super::buffer::Shared;
+    use super::super::operands::{Narrow, NarrowBlock, Packed};
     use super::*;
 
     fn values(n: usize, seed: u32) -> Vec<f32> {
@@ -337,7 +383,7 @@ mod tests {
                 let products: Vec<Product<'_>> = packed
                     .iter()
                     .zip(&mut outs)
-                    .map(|(b, out)| Product { right: b.right(), out: Out::set(out, b.columns) })
+                    .map(|(b, out)| Product::new(b.right(), Out::set(out, b.columns)))
                     .collect();
                 gemm_all(&compute, rows, Left::rows(&a, inner), &products);
                 for ((out, b), width) in outs.iter().zip(&bs).zip(widths) {
@@ -373,6 +419,55 @@ mod tests {
             gemm(&compute, rows, Left::rows(&a[first..], inner), right, Out::add(&mut out, columns));
         }
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_tail_continues_the_chains_of_its_product() {
+        // Blocks that share a panel, that end within one, and columns that none reaches.
+        let (inner, columns, low) = (70, 150, 7);
+        let blocks = [(0, 40, 0, 3), (40, 33, 3, 2), (100, 20, 5, 2)];
+        for rows in [3, 130] {
+            let (a, b) = (values(rows * inner, 6), values(inner * columns, 7));
+            let (to_low, mut dense) = (values(inner * low, 8), vec![0.0; low * columns]);
+            let parts: Vec<Vec<f32>> = blocks.iter().map(|&(_, w, _, r)| values(w * r, w as u32)).collect();
+            for (&(first, width, term, _), part) in blocks.iter().zip(&parts) {
+                for (i, row) in part.chunks_exact(width).enumerate() {
+                    dense[(term + i) * columns + first..][..width].copy_from_slice(row);
+                }
+            }
+            let narrowed = naive(rows, inner, low, &a, &to_low);
+            let mut expected = naive(rows, inner, columns, &a, &b);
+            for (i, row) in expected.chunks_exact_mut(columns).enumerate() {
+                for (j, sum) in row.iter_mut().enumerate() {
+                    let term = |p: usize| (narrowed[i * low + p], dense[p * columns + j]);
+                    *sum = (0..low).map(term).fold(*sum, |sum, (x, y)| x.mul_add(y, sum));
+                }
+            }
+            let block = |(&(first_column, columns, first_term, _), values)| NarrowBlock {
+                first_column,
+                columns,
+                first_term,
+                values,
+            };
+            let blocks: Vec<_> = blocks.iter().zip(parts.iter().map(Vec::as_slice)).map(block).collect();
+            let narrow = Narrow::from_blocks(low, columns, &blocks);
+            for compute in computes() {
+                let (first, second) = (
+                    Packed::from_rows(&compute, &to_low, inner, low),
+                    Packed::from_rows(&compute, &b, inner, columns),
+                );
+                let (mut lows, mut out) = (vec![f32::NAN; rows * low], vec![f32::NAN; rows * columns]);
+                let shared = Shared::new(&mut lows);
+                let tail = Tail { left: shared, right: &narrow };
+                let products = [
+                    Product::new(first.right(), Out::shared(shared, 0, low)),
+                    Product::new(second.right(), Out::set(&mut out, columns)).followed_by(tail),
+                ];
+                gemm_all(&compute, rows, Left::rows(&a, inner), &products);
+                assert_eq!(lows, narrowed, "{rows} rows on {}", compute.isa.name());
+                assert_eq!(out, expected, "{rows} rows on {}", compute.isa.name());
+            }
+        }
     }
 
     #[test]

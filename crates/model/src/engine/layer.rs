@@ -2,7 +2,8 @@
 //!
 //! x → norm → qkv → rotary → attention → o → + → norm → gate·up → SwiGLU → down → +
 
-use super::attention::{self, BackwardBuffers, Heads};
+use super::attention::{self, Heads};
+use super::attention_backward::{self, BackwardBuffers};
 use super::buffer::Buffer;
 use super::compute::Compute;
 use super::elementwise::{self, Rotary};
@@ -244,7 +245,7 @@ impl Layer {
         let dattended = &mut ws.dnormed[..rows * narrow];
         self.o.backward(compute, rows, &acts.attended, &acts.low[1], dx, dattended, &mut ws.adapter);
         let dqkv = &mut ws.dwide[..rows * wide];
-        attention::backward(
+        attention_backward::backward(
             compute,
             heads,
             &layout.segments,

@@ -8,12 +8,10 @@ pub(crate) const PANEL: usize = 32;
 /// Most rows of a tile.
 pub(crate) const MAX_ROWS: usize = 12;
 
-/// tile[i][j] (+)= Σ_p left[p][i] · right[p][j], for `rows` rows and 32 columns.
+/// Successive terms of a tile's sums.
 #[derive(Clone, Copy)]
-pub(crate) struct Tile {
-    /// Rows, 1 to `MAX_ROWS`.
-    pub(crate) rows: usize,
-    /// Terms of each sum.
+pub(crate) struct Terms {
+    /// How many.
     pub(crate) inner: usize,
     /// `[inner][rows]`, packed.
     pub(crate) left: *const f32,
@@ -21,6 +19,21 @@ pub(crate) struct Tile {
     pub(crate) right: *const f32,
     /// Floats between rows of `right`.
     pub(crate) right_step: usize,
+}
+
+impl Terms {
+    /// No terms at all.
+    pub(crate) const NONE: Terms =
+        Terms { inner: 0, left: std::ptr::null(), right: std::ptr::null(), right_step: 0 };
+}
+
+/// tile[i][j] (+)= Σ_p left[p][i] · right[p][j] over two runs of terms, for `rows` rows and 32 columns.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile {
+    /// Rows, 1 to `MAX_ROWS`.
+    pub(crate) rows: usize,
+    /// The terms, those of a low-rank addition last.
+    pub(crate) terms: [Terms; 2],
     /// `rows` rows of 32 floats, `out_step` apart.
     pub(crate) out: *mut f32,
     /// Floats between rows of `out`.
@@ -69,7 +82,7 @@ unsafe fn avx512<const ROWS: usize>(tile: &Tile) {
     };
     // SAFETY: every pointer stays within the operands that the caller described; prefetches may go anywhere.
     unsafe {
-        let &Tile { out, out_step, right_step, ahead_step, .. } = tile;
+        let &Tile { out, out_step, ahead_step, .. } = tile;
         let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
         if tile.is_added {
             for (i, sum) in sums.iter_mut().enumerate() {
@@ -77,19 +90,21 @@ unsafe fn avx512<const ROWS: usize>(tile: &Tile) {
                 sum[1] = _mm512_loadu_ps(out.add(i * out_step + 16));
             }
         }
-        let (mut left, mut right, mut ahead) = (tile.left, tile.right, tile.ahead);
-        for _ in 0..tile.inner {
-            _mm_prefetch::<_MM_HINT_T1>(ahead.cast());
-            _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(16).cast());
-            ahead = ahead.wrapping_add(ahead_step);
-            let (r0, r1) = (_mm512_loadu_ps(right), _mm512_loadu_ps(right.add(16)));
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let l = _mm512_set1_ps(*left.add(i));
-                sum[0] = _mm512_fmadd_ps(l, r0, sum[0]);
-                sum[1] = _mm512_fmadd_ps(l, r1, sum[1]);
+        let mut ahead = tile.ahead;
+        for &Terms { inner, mut left, mut right, right_step } in &tile.terms {
+            for _ in 0..inner {
+                _mm_prefetch::<_MM_HINT_T1>(ahead.cast());
+                _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(16).cast());
+                ahead = ahead.wrapping_add(ahead_step);
+                let (r0, r1) = (_mm512_loadu_ps(right), _mm512_loadu_ps(right.add(16)));
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let l = _mm512_set1_ps(*left.add(i));
+                    sum[0] = _mm512_fmadd_ps(l, r0, sum[0]);
+                    sum[1] = _mm512_fmadd_ps(l, r1, sum[1]);
+                }
+                left = left.add(ROWS);
+                right = right.wrapping_add(right_step);
             }
-            left = left.add(ROWS);
-            right = right.wrapping_add(right_step);
         }
         for (i, sum) in sums.iter().enumerate() {
             _mm512_storeu_ps(out.add(i * out_step), sum[0]);
@@ -109,8 +124,8 @@ unsafe fn avx2<const ROWS: usize>(tile: &Tile) {
     while first < ROWS {
         // SAFETY: rows first.. of the same tile.
         unsafe {
-            let (left, out) = (tile.left.add(first), tile.out.add(first * tile.out_step));
-            let pass = Tile { left, out, ..*tile };
+            let terms = tile.terms.map(|terms| Terms { left: terms.left.wrapping_add(first), ..terms });
+            let pass = Tile { terms, out: tile.out.add(first * tile.out_step), ..*tile };
             match ROWS - first {
                 1 => avx2_pass::<1>(&pass),
                 2 => avx2_pass::<2>(&pass),
@@ -131,7 +146,7 @@ unsafe fn avx2_pass<const ROWS: usize>(tile: &Tile) {
     };
     // SAFETY: every pointer stays within the operands that the caller described.
     unsafe {
-        let &Tile { inner, left, right, right_step, out, out_step, .. } = tile;
+        let &Tile { out, out_step, .. } = tile;
         let mut sums = [[_mm256_setzero_ps(); 4]; ROWS];
         if tile.is_added {
             for (i, sum) in sums.iter_mut().enumerate() {
@@ -140,18 +155,20 @@ unsafe fn avx2_pass<const ROWS: usize>(tile: &Tile) {
                 }
             }
         }
-        for p in 0..inner {
-            let row = right.add(p * right_step);
-            let r = [
-                _mm256_loadu_ps(row),
-                _mm256_loadu_ps(row.add(8)),
-                _mm256_loadu_ps(row.add(16)),
-                _mm256_loadu_ps(row.add(24)),
-            ];
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let l = _mm256_set1_ps(*left.add(p * tile.rows + i));
-                for (v, x) in sum.iter_mut().enumerate() {
-                    *x = _mm256_fmadd_ps(l, r[v], *x);
+        for &Terms { inner, left, right, right_step } in &tile.terms {
+            for p in 0..inner {
+                let row = right.add(p * right_step);
+                let r = [
+                    _mm256_loadu_ps(row),
+                    _mm256_loadu_ps(row.add(8)),
+                    _mm256_loadu_ps(row.add(16)),
+                    _mm256_loadu_ps(row.add(24)),
+                ];
+                for (i, sum) in sums.iter_mut().enumerate() {
+                    let l = _mm256_set1_ps(*left.add(p * tile.rows + i));
+                    for (v, x) in sum.iter_mut().enumerate() {
+                        *x = _mm256_fmadd_ps(l, r[v], *x);
+                    }
                 }
             }
         }
@@ -166,7 +183,7 @@ unsafe fn avx2_pass<const ROWS: usize>(tile: &Tile) {
 /// # Safety
 /// As `micro`.
 unsafe fn portable<const ROWS: usize>(tile: &Tile) {
-    let &Tile { inner, left, right, right_step, out, out_step, .. } = tile;
+    let &Tile { out, out_step, .. } = tile;
     for i in 0..ROWS {
         let mut sums = [0.0f32; PANEL];
         // SAFETY: every pointer stays within the operands that the caller described.
@@ -174,10 +191,12 @@ unsafe fn portable<const ROWS: usize>(tile: &Tile) {
             if tile.is_added {
                 std::ptr::copy_nonoverlapping(out.add(i * out_step), sums.as_mut_ptr(), PANEL);
             }
-            for p in 0..inner {
-                let l = *left.add(p * ROWS + i);
-                for (j, sum) in sums.iter_mut().enumerate() {
-                    *sum = l.mul_add(*right.add(p * right_step + j), *sum);
+            for &Terms { inner, left, right, right_step } in &tile.terms {
+                for p in 0..inner {
+                    let l = *left.add(p * ROWS + i);
+                    for (j, sum) in sums.iter_mut().enumerate() {
+                        *sum = l.mul_add(*right.add(p * right_step + j), *sum);
+                    }
                 }
             }
             std::ptr::copy_nonoverlapping(sums.as_ptr(), out.add(i * out_step), PANEL);

@@ -5,6 +5,7 @@
 //! its backward pass beside it, and buffers are kept from call to call.
 
 mod attention;
+mod attention_backward;
 mod buffer;
 mod cache;
 mod compute;

@@ -2,6 +2,8 @@
 
 #![expect(unsafe_code, reason = "panels are packed by parallel tasks")]
 
+use std::ops::Range;
+
 use super::buffer::{Buffer, Shared};
 use super::compute::Compute;
 use super::microkernel::PANEL;
@@ -58,6 +60,11 @@ impl Packed {
         Packed::pack(compute, inner, columns, &|p, j| matrix[j * inner + p])
     }
 
+    /// Multiplies every element by a factor.
+    pub(crate) fn scale(&mut self, factor: f32) {
+        self.data.iter_mut().for_each(|x| *x *= factor);
+    }
+
     /// The operand this matrix is in a product.
     #[must_use]
     pub(crate) fn right(&self) -> Right<'_> {
@@ -85,6 +92,88 @@ impl Packed {
             *x = panel[p * PANEL + j % PANEL];
         }
     }
+}
+
+/// A right operand `[inner, columns]` of few terms, most of them zero for most columns: a panel holds the terms that reach
+/// any of its columns, and no others. What adapters add to a fused projection has this form.
+#[derive(Clone, Default)]
+pub(crate) struct Narrow {
+    inner: usize,
+    /// First term, terms, and where they lie in `data`, of each panel.
+    panels: Vec<(Range<usize>, usize)>,
+    data: Buffer,
+}
+
+/// A block of a narrow operand: everything outside of blocks is zero.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NarrowBlock<'a> {
+    /// First column.
+    pub(crate) first_column: usize,
+    /// Columns.
+    pub(crate) columns: usize,
+    /// First term; blocks come in the order of their columns and of their terms.
+    pub(crate) first_term: usize,
+    /// `[terms, columns]`.
+    pub(crate) values: &'a [f32],
+}
+
+impl NarrowBlock<'_> {
+    fn terms(&self) -> Range<usize> {
+        self.first_term..self.first_term + self.values.len() / self.columns
+    }
+
+    fn reaches(&self, panel: usize) -> bool {
+        self.first_column < (panel + 1) * PANEL && panel * PANEL < self.first_column + self.columns
+    }
+}
+
+impl Narrow {
+    /// Packs blocks of an `[inner, columns]` operand.
+    #[must_use]
+    pub(crate) fn from_blocks(inner: usize, columns: usize, blocks: &[NarrowBlock<'_>]) -> Narrow {
+        let mut narrow = Narrow { inner, ..Narrow::default() };
+        for panel in 0..columns.div_ceil(PANEL) {
+            let reaching: Vec<_> = blocks.iter().filter(|block| block.reaches(panel)).collect();
+            let terms = match (reaching.first(), reaching.last()) {
+                (Some(first), Some(last)) => first.terms().start..last.terms().end,
+                _ => 0..0,
+            };
+            let start = narrow.panels.last().map_or(0, |(terms, at)| at + terms.len() * PANEL);
+            narrow.data.grow(start + terms.len() * PANEL);
+            for block in reaching {
+                let columns = block.first_column.max(panel * PANEL)
+                    ..(block.first_column + block.columns).min((panel + 1) * PANEL);
+                for (term, row) in block.terms().zip(block.values.chunks_exact(block.columns)) {
+                    let at = start + (term - terms.start) * PANEL;
+                    let source = &row[columns.start - block.first_column..columns.end - block.first_column];
+                    narrow.data[at..at + PANEL][columns.start - panel * PANEL..][..source.len()]
+                        .copy_from_slice(source);
+                }
+            }
+            narrow.panels.push((terms, start));
+        }
+        narrow
+    }
+
+    /// Terms of the whole operand.
+    pub(super) fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// A panel's terms and their values `[terms][32]`.
+    pub(super) fn panel(&self, panel: usize) -> (Range<usize>, &[f32]) {
+        let (terms, start) = &self.panels[panel];
+        (terms.clone(), &self.data[*start..start + terms.len() * PANEL])
+    }
+}
+
+/// Terms that continue the chains of a product: rows `[rows, inner]` times a narrow operand.
+#[derive(Clone, Copy)]
+pub(crate) struct Tail<'a> {
+    /// The rows. A product before this one, of the same call, may still have to write them.
+    pub(crate) left: Shared<'a>,
+    /// What they are multiplied with.
+    pub(crate) right: &'a Narrow,
 }
 
 /// Left operand `[rows, inner]`: element (i, p) is `data[i * row_step + p * inner_step]`.

@@ -3,9 +3,10 @@
 //! LoRA, arXiv 2106.09685: y = W·x + (α/r)·B·A·x, W frozen. A starts uniform within ±1/√K and B at zero, as PEFT does.
 //! Adapters of parts that share their input are computed together: their A matrices lie one below the other.
 
+use super::buffer::Shared;
 use super::compute::Compute;
 use super::gemm::{Product, gemm, gemm_all};
-use super::operands::{Left, Out, Packed, Right};
+use super::operands::{Left, Narrow, NarrowBlock, Out, Packed, Right, Tail};
 use crate::{LoraConfig, Parameter};
 
 /// One matrix of a fused projection: its columns in the output.
@@ -39,8 +40,14 @@ struct Adapter {
     /// For each adapted part Bᵀ `[r, width]`.
     b: Vec<Vec<f32>>,
     b_gradients: Vec<Vec<f32>>,
+    /// Aᵀ times the scale, `[K, adapted · r]`.
     a_packed: Packed,
+    /// A, `[adapted · r, K]`.
+    a_rows: Narrow,
+    /// B of each adapted part, `[width, r]`.
     b_packed: Vec<Packed>,
+    /// Bᵀ of all parts, `[adapted · r, N]`.
+    b_rows: Narrow,
     names: Vec<[String; 2]>,
 }
 
@@ -111,7 +118,9 @@ impl Projection {
             a,
             b,
             a_packed: Packed::default(),
+            a_rows: Narrow::default(),
             b_packed: Vec::new(),
+            b_rows: Narrow::default(),
             adapted,
         });
         self.parameters_changed(compute);
@@ -141,14 +150,23 @@ impl Projection {
         if let Some(adapter) = &mut self.adapter {
             let width = adapter.adapted.len() * adapter.rank;
             adapter.a_packed = Packed::from_transposed(compute, &adapter.a, self.inner, width);
+            adapter.a_packed.scale(adapter.scale);
+            let all = NarrowBlock { first_column: 0, columns: self.inner, first_term: 0, values: &adapter.a };
+            adapter.a_rows = Narrow::from_blocks(width, self.inner, &[all]);
             let pack = |(b, &part): (&Vec<f32>, &usize)| {
                 Packed::from_transposed(compute, b, self.parts[part].width, adapter.rank)
             };
             adapter.b_packed = adapter.b.iter().zip(&adapter.adapted).map(pack).collect();
+            let block = |(i, &part): (usize, &usize)| {
+                let Part { first: first_column, width: columns, .. } = self.parts[part];
+                NarrowBlock { first_column, columns, first_term: i * adapter.rank, values: &adapter.b[i] }
+            };
+            let blocks: Vec<_> = adapter.adapted.iter().enumerate().map(block).collect();
+            adapter.b_rows = Narrow::from_blocks(width, self.columns, &blocks);
         }
     }
 
-    /// out `[rows, N]`; `low` `[rows, adapted · r]` keeps the adapters' intermediate for the backward pass.
+    /// out `[rows, N]`; `low` `[rows, adapted · r]` keeps the adapters' intermediate, scale included, for the backward pass.
     pub(crate) fn apply(
         &self,
         compute: &Compute,
@@ -159,22 +177,15 @@ impl Projection {
         with_adapter: bool,
     ) {
         let left = Left::rows(x, self.inner);
-        let full = Product { right: self.forward.right(), out: Out::set(out, self.columns) };
+        let full = Product::new(self.forward.right(), Out::set(out, self.columns));
         let Some(adapter) = self.adapter.as_ref().filter(|_| with_adapter) else {
             return gemm_all(compute, rows, left, &[full]);
         };
-        let width = adapter.adapted.len() * adapter.rank;
-        let reduced = Product { right: adapter.a_packed.right(), out: Out::set(low, width) };
-        gemm_all(compute, rows, left, &[full, reduced]);
-        for u in &mut low[..rows * width] {
-            *u *= adapter.scale;
-        }
-        for (i, (b, &part)) in adapter.b.iter().zip(&adapter.adapted).enumerate() {
-            let part = &self.parts[part];
-            let right = Right::rows(b, adapter.rank, part.width, part.width);
-            let target = Out::add(out, self.columns).from(part.first);
-            gemm(compute, rows, Left::rows(&low[i * adapter.rank..], width), right, target);
-        }
+        let low = Shared::new(low);
+        let reduced =
+            Product::new(adapter.a_packed.right(), Out::shared(low, 0, adapter.adapted.len() * adapter.rank));
+        let added = Tail { left: low, right: &adapter.b_rows };
+        gemm_all(compute, rows, left, &[reduced, full.followed_by(added)]);
     }
 
     /// dx (overwritten) from dout; adds the gradients of the trainable parameters.
@@ -190,13 +201,14 @@ impl Projection {
         scratch: &mut AdapterScratch,
     ) {
         let backward = self.backward.as_ref().expect("a network that is only sampled has no backward pass");
-        gemm(compute, rows, Left::rows(dout, self.columns), backward.right(), Out::set(dx, self.inner));
+        let (left, full) =
+            (Left::rows(dout, self.columns), Product::new(backward.right(), Out::set(dx, self.inner)));
         if let Some(dense) = &mut self.dense {
             let right = Right::rows(x, rows, self.inner, self.inner);
             let left = Left::transposed(dout, self.columns);
             gemm(compute, self.columns, left, right, Out::add(&mut dense.gradients, self.inner));
         }
-        let Some(adapter) = &mut self.adapter else { return };
+        let Some(adapter) = &mut self.adapter else { return gemm_all(compute, rows, left, &[full]) };
         let (rank, width) = (adapter.rank, adapter.adapted.len() * adapter.rank);
         scratch.gradients.grow(rows * width);
         let dlow = &mut scratch.gradients[..rows * width];
@@ -204,19 +216,24 @@ impl Projection {
             let part = &self.parts[part];
             let dpart = &dout[part.first..];
             let right = Right::rows(dpart, rows, part.width, self.columns);
-            let left = Left::transposed(&low[i * rank..], width);
-            gemm(compute, rank, left, right, Out::add(&mut adapter.b_gradients[i], part.width));
-            let left = Left::rows(dpart, self.columns);
-            gemm(compute, rows, left, adapter.b_packed[i].right(), Out::set(dlow, width).from(i * rank));
+            let by_term = Left::transposed(&low[i * rank..], width);
+            gemm(compute, rank, by_term, right, Out::add(&mut adapter.b_gradients[i], part.width));
+            let target = Out::set(dlow, width).from(i * rank);
+            gemm(compute, rows, Left::rows(dpart, self.columns), adapter.b_packed[i].right(), target);
         }
         for u in dlow.iter_mut() {
             *u *= adapter.scale;
         }
         let right = Right::rows(x, rows, self.inner, self.inner);
-        let left = Left::transposed(dlow, width);
-        gemm(compute, width, left, right, Out::add(&mut adapter.a_gradients, self.inner));
-        let right = Right::rows(&adapter.a, width, self.inner, self.inner);
-        gemm(compute, rows, Left::rows(dlow, width), right, Out::add(dx, self.inner));
+        gemm(
+            compute,
+            width,
+            Left::transposed(dlow, width),
+            right,
+            Out::add(&mut adapter.a_gradients, self.inner),
+        );
+        let added = Tail { left: Shared::new(dlow), right: &adapter.a_rows };
+        gemm_all(compute, rows, left, &[full.followed_by(added)]);
     }
 
     /// Appends the trainable parameters.

@@ -15,15 +15,12 @@ PAYLOAD_FD = 4
 
 
 def segments(fd):
-    """The payload: length-prefixed byte strings."""
-    chunks = []
-    while True:
-        chunk = os.read(fd, 1 << 20)
-        if not chunk:
-            break
-        chunks.append(chunk)
+    """The payload, a memory file: length-prefixed byte strings."""
+    size = os.fstat(fd).st_size
+    payload = os.pread(fd, size, 0)
+    while len(payload) < size:
+        payload += os.pread(fd, size - len(payload), len(payload))
     os.close(fd)
-    payload = b"".join(chunks)
     found = []
     pos = 0
     while pos < len(payload):
@@ -197,13 +194,18 @@ def share(peer, module, names):
 
 def serve():
     """A judged run: the program is the module `solution`; the tester asks, this answers until it hangs up."""
+    os.set_inheritable(RPC_FD, False)
+    # The tests are through; what the program would do at its end is nobody's concern any more.
+    os._exit(converse(RPC_FD, PAYLOAD_FD))
+
+
+def converse(rpc_fd, payload_fd):
+    """Loads the program and answers what is asked of it; 0 once the other end has hung up."""
     filename = "solution.py"
     owner = os.getpid()
-    os.set_inheritable(RPC_FD, False)
     describe = describer(filename)
-    source = segments(PAYLOAD_FD)[0].decode("utf-8", "replace")
-    peer = channel.Peer(RPC_FD, None, describe, is_other_trusted=True)
-    module = code = None
+    source = segments(payload_fd)[0].decode("utf-8", "replace")
+    peer = channel.Peer(rpc_fd, None, describe, is_other_trusted=True)
     try:
         module, code = load(source, "solution", filename)
     except BaseException as error:
@@ -231,7 +233,6 @@ def serve():
             peer.answer(message)
             sys.stdout.flush()
     except channel.Gone:
-        # The tests are through; what the program would do at its end is nobody's concern any more.
-        os._exit(0)
+        return 0
     except BaseException:
-        os._exit(1)
+        return 1

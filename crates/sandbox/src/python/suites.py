@@ -91,6 +91,8 @@ def compiled(tree):
 
 def is_test(node):
     """Whether a statement tests something: it asserts, or makes a call for its own sake that is not a built-in's."""
+    if isinstance(node, ast.Assert):
+        return True
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)):
         return False
     return any(

@@ -78,16 +78,12 @@ def is_traceless(found, names):
         if kind is ast.Attribute:
             if node.attr.startswith("_") and node.attr not in HARMLESS_ATTRIBUTES:
                 return False
-            if type(node.ctx) is not ast.Load and not is_own_object(node.value, names):
+            # Any other name may stand for a class or a module: `m = math; m.pi = 3`.
+            if type(node.ctx) is not ast.Load and not (type(node.value) is ast.Name and node.value.id == "self"):
                 return False
         elif kind in DEFINITIONS and node.name == "__del__":
             return False
     return True
-
-
-def is_own_object(node, names):
-    """Whether a changed attribute is one of an object that the tests made."""
-    return type(node) is ast.Name and node.id in names.own and node.id not in names.imported
 
 
 def mark_in_place(found):

@@ -319,12 +319,23 @@ MOST_GROWTH_KIB = 32 << 10
 def main(next_request):
     """Judges, and goes on with the next request as long as no suite has left a trace here."""
     modules, size = len(sys.modules), peak_kib()
+    watched = [vars(builtins)] + [vars(sys.modules[n]) for n in sorted(syntax.TRACELESS_MODULES) if n in sys.modules]
+    kept = [list(names.values()) for names in watched]
+    before = identities(kept)
     for turn in range(MOST_TURNS):
         if turn > 0:
             next_request()
-        if not judge() or len(sys.modules) != modules or peak_kib() > size + MOST_GROWTH_KIB:
+        is_same = judge() and len(sys.modules) == modules and identities(map(dict.values, watched)) == before
+        if not is_same or peak_kib() > size + MOST_GROWTH_KIB:
             break
     os._exit(0)
+
+
+def identities(values):
+    """What the names of modules stand for. However a suite changed one, through an alias or a function of its own, it is
+    seen, and no other suite is judged in this process.
+    """
+    return [list(map(id, those)) for those in values]
 
 
 def peak_kib():

@@ -24,7 +24,7 @@ CONTROL_FD = 3
 LINK_FD = 11
 FIRST_FREE_FD = 12
 REQUEST = struct.Struct("<6I3Q")
-REPLY = struct.Struct("<iI3QI")
+REPLY = struct.Struct("<iII3QI")
 OP_TEST = 3
 OP_KILL = 9
 REASON_NONE, REASON_KILLED, REASON_CPU, REASON_WALL, REASON_MEMORY, REASON_SETUP, REASON_READY = range(7)
@@ -32,6 +32,9 @@ TICK_MS = 25
 SETUP_FAILED = 125
 # Wall time is stretched on a busy machine, but not for ever.
 MOST_STRETCH = 5
+# A run of more processes than that gives way to all others.
+CROWD = 16
+CROWD_TICK_MS = 200
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -208,7 +211,8 @@ class Zygote:
         self.has_proc = os.path.exists("/proc/self/stat")
         self.page = resource.getpagesize()
         self.ticks = os.sysconf("SC_CLK_TCK")
-        self.cores = max(1, len(os.sched_getaffinity(0)))
+        self.place(config["worker"])
+        self.is_starved = False
         if not self.is_namespaced:
             check(libc.prctl(36, ctypes.c_ulong(1), 0, 0, 0), "subreaper")
         # A first process gets no signal of its namespace that it has no handler for.
@@ -216,6 +220,17 @@ class Zygote:
         check(libc.prctl(4, ctypes.c_ulong(0), 0, 0, 0), "dumpable")
         if config["seccomp"]:
             Filter(bytes.fromhex(config["seccomp"]["zygote"])).enforce()
+
+    def place(self, worker):
+        """Stays on one core, as the other zygote of the same worker does, and so do their children at first.
+
+        A fork that is started on another core costs half as much again: it finds cold caches there, and each page that
+        it copies has to be taken out of two cores' translation tables. `spread` lets longer runs go.
+        """
+        self.cores = sorted(os.sched_getaffinity(0))
+        self.own_core = {self.cores[worker % len(self.cores)]}
+        if self.config["is_pinned"]:
+            os.sched_setaffinity(0, self.own_core)
 
     def refresh(self, size):
         if self.standing is not None and self.scratch.is_mounted and not self.scratch.is_fresh(size):
@@ -228,7 +243,7 @@ class Zygote:
 
     def loop(self):
         """One request after the other until the supervisor hangs up."""
-        self.control.sendall(REPLY.pack(0, 0, self.landlock.abi if self.landlock else 0, 0, 0, 0))
+        self.control.sendall(REPLY.pack(0, 0, 0, 0, 0, 0, 0))
         while True:
             header, fds = self.receive()
             if header is None:
@@ -237,6 +252,7 @@ class Zygote:
             op = header[0]
             if op == OP_KILL:
                 continue
+            self.is_starved = False
             try:
                 self.refresh(header[7])
                 reply = self.run(header, fds)
@@ -249,7 +265,7 @@ class Zygote:
                 for fd in fds:
                     os.close(fd)
             text = reply[5].encode()[:2000]
-            self.control.sendall(REPLY.pack(*reply[:5], len(text)) + text)
+            self.control.sendall(REPLY.pack(*reply[:2], self.is_starved, *reply[2:5], len(text)) + text)
 
     def receive(self):
         """A whole request with its descriptors; (None, []) at the end of the socket."""
@@ -349,8 +365,11 @@ class Zygote:
         if link is not None:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
+        is_long = False
+        restrained = set()
+        starved_before = 0
         while True:
-            for fd, _ in poller.poll(TICK_MS):
+            for fd, _ in poller.poll(CROWD_TICK_MS if restrained else TICK_MS):
                 if fd == pidfd:
                     return REASON_NONE
                 if fd != CONTROL_FD:
@@ -366,39 +385,77 @@ class Zygote:
                     os._exit(0)
                 return REASON_KILLED
             wall = (time.monotonic() - started) * 1000
-            if wall >= wall_ms and (wall >= wall_ms * MOST_STRETCH or wall - self.starved_ms() >= wall_ms):
-                return REASON_WALL
             try:
                 cpu = time.clock_gettime(clock) * 1000 - spent_ms
             except OSError:
                 cpu = 0
-            if wall > 2 * TICK_MS and self.has_proc:
-                tree_cpu, tree_memory = self.tree(pid)
+            if wall > TICK_MS and not is_long:
+                is_long = True
+                # A standing child brings along what it waited for in earlier runs.
+                starved_before = max(0, self.starved_ms() - wall)
+                if self.config["is_pinned"]:
+                    self.spread(pid)
+            if is_long and self.has_proc:
+                tree_cpu, tree_memory, processes = self.tree(pid)
                 cpu = max(cpu, tree_cpu - spent_ms)
                 if tree_memory > memory:
                     return REASON_MEMORY
+                if processes > CROWD:
+                    self.restrain(pid, restrained)
+            is_late = (wall >= wall_ms or cpu >= cpu_ms) and not restrained
+            starved = self.starved_ms() - starved_before if is_late else 0
+            # Whether others kept the run from three quarters of even one core.
+            self.is_starved = is_late and starved >= wall / 4 and cpu < wall * 3 / 4
+            if wall >= wall_ms and (wall >= wall_ms * MOST_STRETCH or wall - starved >= wall_ms):
+                return REASON_WALL
             if cpu >= cpu_ms:
                 return REASON_CPU
 
     def starved_ms(self):
         """How long the run was ready but the machine was busy with others: such time does not count as wall time."""
         longest = 0
-        for name in os.listdir("/proc") if self.is_namespaced and self.has_proc else ():
-            if name.isdigit() and name != "1":
-                try:
-                    with open("/proc/%s/schedstat" % name, "rb") as file:
-                        longest = max(longest, int(file.read().split()[1]))
-                except (OSError, IndexError, ValueError):
-                    continue
+        for name in self.running(0) if self.is_namespaced and self.has_proc else ():
+            try:
+                with open("/proc/%s/schedstat" % name, "rb") as file:
+                    longest = max(longest, int(file.read().split()[1]))
+            except (OSError, IndexError, ValueError):
+                continue
         return longest / 1e6
 
-    def tree(self, pid):
-        """CPU milliseconds and resident bytes of all that runs, from /proc."""
-        cpu = memory = 0
-        own = str(os.getpid())
-        for name in os.listdir("/proc") if self.is_namespaced else (str(pid),):
-            if not name.isdigit() or name == own:
+    def spread(self, pid):
+        """Lets a run that takes longer have all cores."""
+        for name in self.running(pid):
+            try:
+                for thread in os.listdir("/proc/%s/task" % name) if self.has_proc else (name,):
+                    os.sched_setaffinity(int(thread), self.cores)
+            except OSError:
                 continue
+
+    def restrain(self, pid, restrained):
+        """Makes a run of many processes give way to every other: it gets what is left over, and of one core only.
+
+        What they fork from then on is restrained from its start.
+        """
+        for name in self.running(pid):
+            if name in restrained:
+                continue
+            restrained.add(name)
+            try:
+                os.sched_setscheduler(int(name), os.SCHED_IDLE, os.sched_param(0))
+                os.sched_setaffinity(int(name), self.cores[-1:])
+            except OSError:
+                continue
+
+    def running(self, pid):
+        """Process ids of the run, as text."""
+        if not self.is_namespaced or not self.has_proc:
+            return [str(pid)]
+        return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+
+    def tree(self, pid):
+        """CPU milliseconds and resident bytes of all that runs, from /proc, and how many processes that are."""
+        cpu = memory = processes = 0
+        for name in self.running(pid):
             try:
                 with open("/proc/%s/stat" % name, "rb") as file:
                     fields = file.read().rpartition(b")")[2].split()
@@ -408,7 +465,8 @@ class Zygote:
                 continue
             cpu += sum(map(int, fields[11:15]))
             memory += (int(pages[1]) - int(pages[2])) * self.page
-        return cpu * 1000 / self.ticks, memory
+            processes += 1
+        return cpu * 1000 / self.ticks, memory, processes
 
     def kill_all(self, pid=0):
         """Ends every process but this one: atomic against forks in an own pid namespace, else as far as seen."""
@@ -619,6 +677,8 @@ def start(sources, config):
     if "tester" in sources:
         tester = sys.modules["tester"]
         RUNNERS[OP_TEST] = lambda: tester.main(next_request)
+    if "warm_up" in sources:
+        warm_up = sys.modules["warm_up"].warm_up
     for name in sources:
         del sys.modules[name]
     sys.path[:] = [config["scratch"]] + config["path"]
@@ -630,6 +690,8 @@ def start(sources, config):
     for fd in range(CONTROL_FD + 1, FIRST_FREE_FD):
         os.dup2(0, fd)
     os.set_inheritable(CONTROL_FD, False)
+    if "warm_up" in sources:
+        warm_up()
     zygote = Zygote(config)
     gc.collect()
     gc.freeze()

@@ -270,3 +270,80 @@ print(a + b, a - b + 1e-9)
 a, b = map(int, input().split())
 print(a + b)
 print(a - b)
+
+#: a generator that is read | run | passed
+def squares(n):
+    for i in range(n):
+        yield i * i
+assert list(squares(4)) == [0, 1, 4, 9]
+print('ok')
+
+#: a process pool of four | run | passed
+from concurrent.futures import ProcessPoolExecutor
+def square(n):
+    return n * n
+if __name__ == '__main__':
+    with ProcessPoolExecutor(4) as pool:
+        assert list(pool.map(square, range(8))) == [i * i for i in range(8)]
+    print('ok')
+
+#: long lines of output | run | passed
+print('x' * 30000)
+print('ok')
+
+#: cached recursion | run | passed
+import functools, sys
+sys.setrecursionlimit(20000)
+@functools.lru_cache(None)
+def path(n):
+    return 1 if n < 2 else path(n - 1) + path(n - 2)
+assert path(4000) % 10 == 1
+print('ok')
+
+#: threads that wait for each other | run | passed
+import queue, threading
+jobs, done = queue.Queue(), queue.Queue()
+def work():
+    while (job := jobs.get()) is not None:
+        done.put(job * 2)
+workers = [threading.Thread(target=work) for _ in range(8)]
+for w in workers: w.start()
+for i in range(100): jobs.put(i)
+for w in workers: jobs.put(None)
+for w in workers: w.join()
+assert sum(done.get() for _ in range(100)) == 9900
+print('ok')
+
+#: sets its own affinity | run | passed
+import os
+os.sched_setaffinity(0, os.sched_getaffinity(0))
+assert os.cpu_count() >= 1
+print('ok')
+
+#: right answer, cached | judge | passed
+import functools
+@functools.lru_cache(maxsize=None)
+def plus(a, b):
+    return a + b
+def add(a, b):
+    return plus(a, b) if isinstance(a, int) else a + b
+
+#: right answer, a partial function | judge | passed
+import functools, operator
+add = functools.partial(lambda f, a, b: f(a, b), operator.add)
+
+#: right answer, a callable object | judge | passed
+class Adder:
+    def __call__(self, a, b):
+        return a + b
+add = Adder()
+
+#: right answer with enums and named tuples | judge | passed
+from collections import namedtuple
+from enum import Enum
+Pair = namedtuple('Pair', 'a b')
+class Mode(Enum):
+    SUM = 1
+def add(a, b):
+    pair = Pair(a, b)
+    return pair.a + pair.b if Mode(1) is Mode.SUM else None

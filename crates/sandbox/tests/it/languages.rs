@@ -267,8 +267,8 @@ fn complaint(
     if outcome.stdout.contains("HARM") {
         return Some(format!("did harm: {}", shown()));
     }
-    if program.class.is_some_and(|expected| expected != outcome.class) {
-        return Some(format!("expected {:?}: {}", program.class, shown()));
+    if let Some(complaint) = program.wrong_class(outcome.class, shown) {
+        return Some(complaint);
     }
     match program.how.as_str() {
         "judge" if outcome.class == OutcomeClass::Passed => Some("wrongly passed".into()),
@@ -286,8 +286,12 @@ fn is_sound(sandbox: &Sandbox, language: Language, programs: &[Program]) -> bool
     let is_python_sound =
         sandbox.run(empty, b"", &Limits::default()).is_ok_and(|o| o.class == OutcomeClass::Passed);
     let honest = programs.iter().find(|p| p.how == "honest");
-    is_python_sound
-        && honest.is_none_or(|p| complaint(sandbox, language, p, &p.source, &Limits::default()).is_none())
+    is_python_sound && honest.is_none_or(|p| complaint(sandbox, language, p, &p.source, &patient()).is_none())
+}
+
+/// A virtual machine starts in a second here, and in many on a machine that is busy with other things.
+fn patient() -> Limits {
+    Limits { cpu_ms: 20_000, wall_ms: 40_000, ..Limits::default() }
 }
 
 /// The catalogue of one language: complaints, and how many hostile and honest programs there were.
@@ -304,16 +308,11 @@ fn check(language: Language, text: &'static str, canary: &Mutex<Canary>) -> (Vec
     let programs = programs((language.name(), text));
     let hostile_limits =
         Limits { cpu_ms: 1_500, wall_ms: 3_000, memory_bytes: 256 << 20, ..Limits::default() };
-    let patient = Limits { cpu_ms: 20_000, wall_ms: 40_000, ..hostile_limits.clone() };
     let mut complaints = Vec::new();
     let (mut hostile, mut honest) = (0, 0);
     for program in &programs {
         let is_honest = program.how.ends_with("honest");
-        let limits = match program.class {
-            _ if is_honest => Limits::default(),
-            Some(OutcomeClass::MemoryLimit) => patient.clone(),
-            _ => hostile_limits.clone(),
-        };
+        let limits = if is_honest { Limits::default() } else { program.limits(hostile_limits.clone()) };
         if is_honest {
             honest += 1
         } else {

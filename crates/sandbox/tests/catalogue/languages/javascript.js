@@ -82,6 +82,9 @@ const all = []; for (;;) all.push(Buffer.alloc(8 << 20, 1))
 for (;;) ;
 
 //: endless promises | run | timeout
+const again = () => { Promise.resolve().then(again) }; again()
+
+//: endless promises, each waiting for the next | run | timeout or memory-limit
 const again = () => Promise.resolve().then(again); again()
 
 //: fork bomb | run

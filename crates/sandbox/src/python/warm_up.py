@@ -1,0 +1,109 @@
+"""What a child does with a solution, done beforehand in the zygote with small programs of ours.
+
+A child inherits what that leaves: code that the interpreter has specialised, caches of types and attributes, symbols
+that are bound, pools of memory. So it runs faster from its first line, and above all it writes to fewer pages that it
+shares with the zygote, each of which the kernel would have to copy.
+"""
+
+import os
+import socket
+import sys
+
+import peer as channel
+import program
+
+# A function is specialised after eight calls, and each of its instructions some turns later.
+TURNS = 40
+
+SOLUTION = '''
+from typing import List, Optional
+import math
+
+
+class Solution:
+    """A class."""
+
+    def twice(self, values: List[int]) -> List[int]:
+        return [2 * v for v in values]
+
+
+def add(a: int, b: int) -> int:
+    """ A function.
+    >>> add(1, 2)
+    3
+    """
+    if a == 7:
+        raise ValueError("seven")
+    return a + b
+
+
+def words(text: str, count: Optional[int] = None):
+    """ Another. """
+    found = sorted(set(text.split()), key=lambda word: (len(word), word))
+    table = {word: found.count(word) for word in found[:count]}
+    for word, times in table.items():
+        if times > 1 and word.isalpha():
+            table[word] = "".join(reversed(word)).lower()
+    return [(w, t) for w, t in table.items()], math.floor(len(found) / 2), True, None, 1.5
+'''
+
+SCRIPT = '''
+import sys
+total = 0
+for line in "1 2\\n3 4".splitlines():
+    a, b = map(int, line.split())
+    total += a + b
+print(total)
+'''
+
+CALLS = (
+    ("add", (1, 2)),
+    ("add", (3, -4)),
+    ("add", (7, 0)),
+    ("add", ([1, 2], [3])),
+    ("words", ("a b c",)),
+    ("words", ("some words, and words", 2)),
+)
+
+
+def warm_up():
+    """Serves and runs the programs above some times, and forgets them."""
+    arguments, modules = sys.argv, set(sys.modules)
+    for _ in range(TURNS):
+        serve_once()
+        module, code = program.load(program.segments(payload(SCRIPT))[0].decode(), "__main__", "program.py")
+        exec(code, module.__dict__)
+        sys.stdout.flush()
+    sys.argv = arguments
+    sys.modules["__main__"] = MAIN
+    for name in set(sys.modules) - modules:
+        if name in ("solution", "__main__"):
+            del sys.modules[name]
+    if "linecache" in sys.modules:
+        sys.modules["linecache"].cache.clear()
+
+
+MAIN = sys.modules["__main__"]
+
+
+def serve_once():
+    near, far = socket.socketpair()
+    with near, far:
+        asking = channel.Peer(near.fileno(), None, None)
+        names = list(dict.fromkeys(name for name, _ in CALLS))
+        for number, name in enumerate(names):
+            asking.send(("ask", number, "name", None, (name,), {}, False))
+        for number, (name, arguments) in enumerate(CALLS, len(names)):
+            target = channel.Remote(asking, names.index(name))
+            asking.send_call(number, target, arguments, {}, False)
+        near.shutdown(socket.SHUT_WR)
+        program.converse(far.fileno(), payload(SOLUTION))
+
+
+def payload(source):
+    """A descriptor of what the supervisor would hand over."""
+    data = source.encode()
+    fd = os.memfd_create("hone", os.MFD_CLOEXEC)
+    os.write(fd, len(data).to_bytes(4, "little") + data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
