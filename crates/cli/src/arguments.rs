@@ -75,8 +75,11 @@ pub(crate) enum Command {
     Metrics(commands::metrics::Arguments),
     /// Complete a prompt.
     Generate(commands::generate::Arguments),
-    /// Run one Python program through the sandbox.
-    Run(commands::run::Arguments),
+    /// Run programs through the sandbox: one, or many with their tests.
+    Run(Box<commands::run::Arguments>),
+    /// Run programs for others, over HTTP.
+    #[command(subcommand)]
+    Sandbox(commands::sandbox::Command),
     /// Write the HTML report of a run.
     Report(commands::report::Arguments),
     /// Fetch, show and export models.

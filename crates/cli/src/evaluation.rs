@@ -69,9 +69,9 @@ pub(crate) fn measure_rest(
 }
 
 /// A network whose generation ends when the user wants an end.
-struct Interruptible<'a> {
-    network: &'a mut dyn Network,
-    interrupt: &'a Interrupt,
+pub(crate) struct Interruptible<'a> {
+    pub(crate) network: &'a mut dyn Network,
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 impl Network for Interruptible<'_> {

@@ -51,7 +51,10 @@ fn code_of(cause: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<SandboxError>() {
         return match error {
-            SandboxError::MissingLayer { .. } | SandboxError::MissingToolchain { .. } => Some(3),
+            SandboxError::MissingLayer { .. }
+            | SandboxError::MissingToolchain { .. }
+            | SandboxError::Elsewhere(_) => Some(3),
+            SandboxError::BadSubmission(_) => Some(2),
             _ => Some(1),
         };
     }

@@ -49,6 +49,8 @@ pub(crate) struct Text {
     pub(crate) chat_template: Option<ChatTemplate>,
     /// The token in front of a text, if the tokenizer puts one there.
     bos: Option<u32>,
+    /// The token that ends an answer, if the model has one.
+    pub(crate) end: Option<u32>,
 }
 
 /// What a run trained.
@@ -81,7 +83,8 @@ impl OpenedModel {
     fn from_checkpoint(name: &str, checkpoint: Checkpoint) -> OpenedModel {
         let Checkpoint { config, weights, tokenizer, chat_template, source } = checkpoint;
         let bos = config.bos_token_id.filter(|_| tokenizer.adds_bos(config.bos_token_id));
-        let text = Text { tokenizer, chat_template, bos };
+        let end = config.eos_token_ids.first().copied();
+        let text = Text { tokenizer, chat_template, bos, end };
         let parameters = weights.values().map(|tensor| tensor.values.len() as u64).sum();
         OpenedModel {
             name: name.to_string(),
@@ -174,11 +177,22 @@ impl OpenedModel {
         decoder.with_context(|| format!("failed to build the network of {}", self.name))
     }
 
+    /// Numbers a token of the value head that a run trained; 0 without one.
+    pub(crate) fn critic_outputs(&self) -> usize {
+        let bias = self.trained.as_ref().and_then(|trained| trained.tensors.get("parameter.value_head.bias"));
+        bias.map_or(0, |bias| bias.values.len())
+    }
+
     /// A network to sample from: the base, or the run's policy. Takes the weights.
     pub(crate) fn policy(&mut self, threads: usize) -> Result<Decoder> {
         let Some(trained) = &self.trained else { return self.network(Trainable::Frozen, threads, 0) };
         let (run, tensors) = (trained.run.display().to_string(), trained.tensors.clone());
-        let mut decoder = self.network(trained.trainable.clone(), threads, 0)?;
+        let trainable = trained.trainable.clone();
+        let outputs = self.critic_outputs();
+        let mut decoder = self.network(trainable, threads, 0)?;
+        if outputs > 0 {
+            decoder.add_value_head(ValueHead { outputs, is_detached: true })?;
+        }
         fill(&mut decoder, &run, &tensors)?;
         Ok(decoder)
     }

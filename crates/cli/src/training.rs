@@ -5,27 +5,29 @@
 //! ```
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet};
+use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet, RewardPart, Scanner};
 use hone_eval::{Evaluation, Interval, Summary, comparison_table, paired_difference};
 use hone_model::Network;
 use hone_model::engine::Decoder;
 use hone_rl::{Group, RunSummary, StopCause, TextCodec, TokenReward, Trainer};
 use hone_runlog::{
-    Finish, IsolationRecord, Manifest, ModelSource, RunDir, read_trajectories, report, trajectory_files,
+    Finish, IsolationRecord, Manifest, ModelSource, RunDir, Switch, metric, read_metrics, read_trajectories,
+    report, trajectory_files,
 };
 use hone_sandbox::{Limits, Sandbox, SandboxConfig, probe};
 use hone_train::CheckpointStore;
 use serde::Serialize;
 
 use crate::evaluation::{KS, measure};
-use crate::exit::{Interrupted, Usage};
+use crate::exit::{Interrupted, Lacking, Usage};
 use crate::interrupt::Interrupt;
 use crate::opened_model::{OpenedModel, Text};
-use crate::recipe::Recipe;
+use crate::preferences::preferred;
+use crate::recipe::{Recipe, SandboxSection};
 use crate::run_observer::RunObserver;
+use crate::sandboxes::OpenedSandbox;
 use crate::tasks::load_checked;
 use crate::terminal::Terminal;
 
@@ -51,6 +53,8 @@ pub(crate) struct TrainingResult {
     reason: &'static str,
     wall_seconds: f64,
     evaluation: Comparison,
+    /// How it went on from offline to online, where it did.
+    switch: Option<Switch>,
     report: PathBuf,
     #[serde(skip)]
     table: Option<String>,
@@ -61,6 +65,9 @@ pub(crate) struct TrainingResult {
 struct Comparison {
     before: Option<Summary>,
     after: Option<Summary>,
+    /// Between offline and online steps, where there are both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    switch: Option<Summary>,
     differences: Vec<Difference>,
 }
 
@@ -76,7 +83,8 @@ struct Difference {
 impl<'a> Training<'a> {
     /// Opens model, sandbox and tasks. Everything that can be refused is refused here.
     pub(crate) fn open(recipe: &'a Recipe, terminal: &'a Terminal) -> Result<Training<'a>> {
-        if recipe.algorithm.method().needs_log() && recipe.tasks.trajectories.is_none() {
+        let has_log = recipe.tasks.trajectories.is_some() || recipe.tasks.preferences.is_some();
+        if recipe.algorithm.method().needs_log() && !has_log {
             let name = recipe.algorithm.name();
             let hint = "hint: --set tasks.trajectories=RUN names a run whose samples it learns from";
             return Err(Usage(format!("{name} learns from logged trajectories, found none\n{hint}")).into());
@@ -84,18 +92,18 @@ impl<'a> Training<'a> {
         let interrupt = Interrupt::listen("ending after this step, with a checkpoint")?;
         let mut model = OpenedModel::open(&recipe.model.name, terminal)?;
         terminal.note(&model.describe());
-        let config = SandboxConfig {
-            isolation: recipe.sandbox.isolation,
-            workers: recipe.sandbox.workers,
-            ..SandboxConfig::default()
-        };
-        let sandbox = Arc::new(Sandbox::start(config).context("failed to start the sandbox")?);
+        let SandboxSection { isolation, workers, endpoints } = &recipe.sandbox;
+        let config = SandboxConfig { isolation: *isolation, workers: *workers, ..SandboxConfig::default() };
+        let sandbox = OpenedSandbox::open(config, endpoints, terminal)?.sandbox;
         let isolation = isolation_record(recipe, &sandbox)?;
         let environments = |path: &Path, config: &CodeEnvironmentConfig| -> Result<CodeEnvironmentSet> {
             let tasks = load_checked(path, &sandbox, &config.limits(), terminal)?;
             Ok(CodeEnvironmentSet::new(tasks, sandbox.clone(), config.clone())?)
         };
         let train = environments(&recipe.tasks.train, &recipe.environment)?;
+        if recipe.program_rewards().iter().any(|part| matches!(part, RewardPart::Security(_))) {
+            Scanner::start().map_err(|error| Lacking(error.to_string()))?;
+        }
         let train = match recipe.program_rewards() {
             parts if parts.is_empty() => train.without_rewards(),
             parts => train.with_rewards(parts)?,
@@ -132,6 +140,24 @@ impl<'a> Training<'a> {
         }
     }
 
+    /// Takes the evaluation before training from another run, if it is one of the same tasks and settings.
+    pub(crate) fn take_before(&self, run: &RunDir, path: &Path) -> Result<()> {
+        let Some(heldout) = &self.heldout else { return Ok(()) };
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+        let evaluation: Evaluation =
+            serde_json::from_str(&text).with_context(|| format!("failed to read {}", path.display()))?;
+        let has_tasks = evaluation.tasks.len() == heldout.len()
+            && evaluation.tasks.iter().enumerate().all(|(index, task)| task.id == heldout.id(index));
+        if !has_tasks || evaluation.config != self.recipe.eval {
+            let message =
+                format!("{}: expected an evaluation as this recipe makes it, found another", path.display());
+            return Err(Usage(message).into());
+        }
+        run.write_eval("before", &evaluation)?;
+        Ok(())
+    }
+
     /// Goes from wherever the run stands to its end.
     pub(crate) fn finish(mut self, run: &RunDir) -> Result<TrainingResult> {
         let store = CheckpointStore::new(run.checkpoints_dir(), self.recipe.trainer.keep_checkpoints);
@@ -140,7 +166,7 @@ impl<'a> Training<'a> {
         run.truncate_after(step)?;
         let before = if step == 0 { self.evaluation(run, "before")? } else { stored(run, "before")? };
         compare(run, before.as_ref(), None)?;
-        let summary = self.train(run, &store, checkpoint)?;
+        let summary = self.train_and_switch(run, &store, checkpoint)?;
         if summary.cause == StopCause::Stopped {
             report::write(run)?;
             let (done, steps) = (summary.steps, self.recipe.trainer.steps);
@@ -152,7 +178,12 @@ impl<'a> Training<'a> {
         }
         let after = self.evaluation(run, "after")?;
         let evaluation = compare(run, before.as_ref(), after.as_ref())?;
-        let reason = if summary.cause == StopCause::TimeLimit { "time limit" } else { "all steps done" };
+        let switch = self.switch(run)?;
+        let reason = match summary.cause {
+            StopCause::TimeLimit => "time limit",
+            StopCause::TokenLimit => "token limit",
+            StopCause::Finished | StopCause::Stopped => "all steps done",
+        };
         run.finish(&Finish {
             steps: summary.steps,
             wall_s: summary.elapsed_s,
@@ -169,16 +200,54 @@ impl<'a> Training<'a> {
             reason,
             wall_seconds: summary.elapsed_s,
             evaluation,
+            switch,
             report: report::write(run).context("failed to write the report")?,
             table,
         })
     }
 
+    /// The step after which a run that begins offline goes on online.
+    fn switch_step(&self) -> Option<u64> {
+        let trainer = &self.recipe.trainer;
+        (trainer.offline_steps > 0 && trainer.replay_fraction < 1.0).then_some(trainer.offline_steps)
+    }
+
+    /// Trains; between offline and online steps the held-out tasks are measured too.
+    fn train_and_switch(
+        &mut self,
+        run: &RunDir,
+        store: &CheckpointStore,
+        checkpoint: Option<hone_train::Checkpoint>,
+    ) -> Result<RunSummary> {
+        let done = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.step);
+        let Some(switch) = self.switch_step().filter(|switch| done <= *switch) else {
+            return self.train(run, store, checkpoint, None);
+        };
+        let paused = self.train(run, store, checkpoint, Some(switch))?;
+        if paused.steps < switch || self.interrupt.is_set() {
+            return Ok(paused);
+        }
+        self.evaluation(run, "switch")?;
+        self.train(run, store, store.latest_valid()?, None)
+    }
+
+    /// How the run went on from offline to online, also into the run directory.
+    fn switch(&self, run: &RunDir) -> Result<Option<Switch>> {
+        let Some(step) = self.switch_step() else { return Ok(None) };
+        let switch = Switch::of(&read_metrics(run)?, step, metric::REWARD_MEAN);
+        if let Some(switch) = &switch {
+            run.write_eval("online", switch)?;
+        }
+        Ok(switch)
+    }
+
+    /// Trains from a checkpoint to the end, or to a step at which it pauses.
     fn train(
         &mut self,
         run: &RunDir,
         store: &CheckpointStore,
         checkpoint: Option<hone_train::Checkpoint>,
+        pause_at: Option<u64>,
     ) -> Result<RunSummary> {
         let text = &self.model.text;
         let render = |seen: &hone_environment::Observation| text.render(seen);
@@ -197,6 +266,15 @@ impl<'a> Training<'a> {
             ));
             trainer.learn_from(groups)?;
         }
+        if let Some(path) = &self.recipe.tasks.preferences {
+            let groups = preferred(path, text)?;
+            self.terminal.note(&format!(
+                "learning from the answers to {} prompts of {}",
+                groups.len(),
+                path.display()
+            ));
+            trainer.learn_from_answers(groups)?;
+        }
         if let Some(checkpoint) = checkpoint {
             trainer.resume_from(&checkpoint)?;
             self.terminal.note(&format!("continuing after step {}", trainer.steps_done()));
@@ -204,11 +282,14 @@ impl<'a> Training<'a> {
         let mut observer = RunObserver::new(
             run,
             text,
+            &self.train,
             &self.recipe.trainer,
+            &self.recipe.monitor,
             trainer.steps_done(),
             &self.interrupt,
             self.terminal,
         )?;
+        observer.pause_at(pause_at);
         let summary = trainer.run(Some(store), &mut observer);
         observer.finish();
         if summary.is_err() {
@@ -256,6 +337,12 @@ impl TrainingResult {
             terminal
                 .result(&format!("\n{}", terminal.bold(&format!("held-out tasks ({tasks}), 95% intervals"))));
             terminal.result(table.trim_end());
+        }
+        if let Some(switch) = &self.switch {
+            terminal.result(&format!(
+                "\nafter {} offline steps the reward was {:.2}, fell by {:.2} at most, and ended at {:.2}",
+                switch.offline_steps, switch.at_switch, -switch.dip, switch.end
+            ));
         }
         let run = self.run.display();
         terminal.result(&format!("\nrun     {run} ({} steps, {})", self.steps, self.reason));
@@ -325,7 +412,9 @@ fn compare(run: &RunDir, before: Option<&Evaluation>, after: Option<&Evaluation>
         }
     }
     let summary = |evaluation: &Evaluation| evaluation.summary(KS);
-    let comparison = Comparison { before: before.map(summary), after: after.map(summary), differences };
+    let switch = stored(run, "switch")?.as_ref().map(summary);
+    let comparison =
+        Comparison { before: before.map(summary), after: after.map(summary), switch, differences };
     if before.is_some() || after.is_some() {
         run.write_eval("summary", &comparison)?;
     }

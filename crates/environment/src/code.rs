@@ -6,13 +6,15 @@
 use std::sync::Arc;
 
 use hone_dataset::Task;
+use hone_dataset::audit::difference;
 use hone_sandbox::{Limits, OutcomeClass, Sandbox, Submission};
 use serde::{Deserialize, Serialize};
 
 use crate::coverage;
 use crate::{
-    Environment, EnvironmentError, EnvironmentSet, Feedback, Graders, Judged, Message, Observation,
-    RewardPart, RewardValue, Role, Step, Verdict, check_rewards, extract_program,
+    Environment, EnvironmentError, EnvironmentSet, Feedback, Graders, Judged, Message, NoScanner,
+    Observation, RewardPart, RewardValue, Role, Scanner, Security, Step, Verdict, check_rewards,
+    extract_program,
 };
 
 /// Settings of programming episodes.
@@ -79,6 +81,8 @@ pub struct CodeEnvironmentSet {
     rewards: Vec<RewardPart>,
     graders: Graders,
     has_coverage: bool,
+    /// There if a part of the reward asks it.
+    scanner: Option<Scanner>,
 }
 
 impl CodeEnvironmentSet {
@@ -101,6 +105,7 @@ impl CodeEnvironmentSet {
             rewards,
             graders: Graders::default(),
             has_coverage: false,
+            scanner: None,
         })
     }
 
@@ -116,11 +121,14 @@ impl CodeEnvironmentSet {
         CodeEnvironment { task, set: self, given: given.to_string(), observation, turns_left }
     }
 
-    /// The same with the reward made of these parts. Reads the sources of graders.
+    /// The same with the reward made of these parts. Reads the sources of graders, and starts the scanner if it is asked.
     pub fn with_rewards(mut self, rewards: Vec<RewardPart>) -> Result<CodeEnvironmentSet, EnvironmentError> {
         let failure = |message: String| EnvironmentError { id: "reward".into(), message };
         check_rewards(&rewards).map_err(failure)?;
         self.graders = Graders::read(&rewards).map_err(failure)?;
+        if rewards.iter().any(|part| matches!(part, RewardPart::Security(_))) {
+            self.scanner = Some(Scanner::start().map_err(|error| failure(error.to_string()))?);
+        }
         self.rewards = rewards;
         Ok(self)
     }
@@ -143,12 +151,29 @@ impl CodeEnvironmentSet {
                         message: error.to_string(),
                     })?
                 }
+                (None, RewardPart::Security(security)) => self.scan(security, judged)?,
                 (value, _) => value.unwrap_or(0.0),
             };
             sum += part.weight() * value;
             values.push(RewardValue { name: part.name().to_string(), value });
         }
         Ok((sum, values))
+    }
+
+    fn scan(&self, security: &Security, judged: &Judged<'_>) -> Result<f64, EnvironmentError> {
+        let Some(scanner) = &self.scanner else { return Ok(0.0) };
+        let findings = scanner.scan(&judged.verdict.program);
+        let failure =
+            |error: NoScanner| EnvironmentError { id: judged.task.into(), message: error.to_string() };
+        findings.map(|findings| security.value(&findings)).map_err(failure)
+    }
+
+    /// A call on which a program differs from its task's reference, in words, if one is found among inputs that the task's
+    /// tests do not have: a second opinion on a program that passed. `None` too where there is no such task.
+    pub fn difference(&self, task: &str, program: &str) -> Result<Option<String>, EnvironmentError> {
+        let Some(task) = self.tasks.iter().find(|one| one.id == task) else { return Ok(None) };
+        difference(task, program, &self.sandbox, &self.config.limits())
+            .map_err(|error| EnvironmentError { id: task.id.clone(), message: error.to_string() })
     }
 
     /// The tasks, in the order of the indices.

@@ -24,7 +24,7 @@ pub enum Feedback {
 impl Feedback {
     /// What is said of this verdict.
     pub(crate) fn of(self, task: &Task, judgement: &Judgement, verdict: &Verdict) -> String {
-        let happened = happened(verdict);
+        let happened = describe_failure(verdict);
         let said = match self {
             Feedback::Error => happened,
             Feedback::Critique => format!("{happened}\nCritique: {}", advice(task, verdict)),
@@ -37,8 +37,8 @@ impl Feedback {
     }
 }
 
-/// The outcome as a person would read it.
-fn happened(verdict: &Verdict) -> String {
+/// The outcome as a person would read it: the error with its line, or how many tests failed.
+pub fn describe_failure(verdict: &Verdict) -> String {
     let error = verdict.error.as_ref().map(|error| {
         let number = error.line.and_then(|line| usize::try_from(line).ok());
         let line = number.and_then(|number| verdict.program.lines().nth(number.checked_sub(1)?));

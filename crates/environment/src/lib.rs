@@ -13,8 +13,9 @@ pub use code::{CodeEnvironmentConfig, CodeEnvironmentSet};
 pub use environment::{
     Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step, Verdict,
 };
-pub use feedback::Feedback;
+pub use feedback::{Feedback, describe_failure};
 pub use program::extract_program;
 pub use reward::{
-    Grader, GraderError, Graders, Judged, OutcomeClasses, Plain, RewardPart, RewardValue, check_rewards,
+    Findings, Grader, GraderError, Graders, Judged, NoScanner, OutcomeClasses, Plain, RewardPart,
+    RewardValue, Scanner, Security, SecurityFinding, Severity, check_rewards,
 };

@@ -51,7 +51,7 @@ pub fn bootstrap_mean_with(values: &[f64], resamples: usize, seed: u64) -> Optio
 
 /// The 95% interval of a mean of values in 0..=1. Where all problems agree on 0 or on 1 the bootstrap sees no
 /// spread, so the open side is the exact bound of n equal outcomes: 1 − 0.025^(1/n) (Clopper and Pearson, 1934).
-pub(crate) fn bootstrap_share(values: &[f64]) -> Option<Interval> {
+pub fn bootstrap_share(values: &[f64]) -> Option<Interval> {
     let mut interval = bootstrap_mean(values)?;
     let bound = 0.025_f64.powf(1.0 / values.len() as f64);
     if values.iter().all(|value| *value == 0.0) {

@@ -115,7 +115,15 @@ fn judge(set: &BenchmarkSet, job: Job, produced: Produced) -> Result<SampleEvalu
     let Produced { text, program, tokens, finish } = produced;
     let verdict = set.judge(job.problem, program).map_err(|error| failure(error.to_string()))?;
     let reward = f64::from(u8::from(verdict.class == OutcomeClass::Passed));
-    Ok(SampleEvaluation { sample: job.sample, text, tokens, finish, reward, verdict: Some(verdict) })
+    Ok(SampleEvaluation {
+        sample: job.sample,
+        text,
+        tokens,
+        finish,
+        reward,
+        verdict: Some(verdict),
+        search: None,
+    })
 }
 
 /// Samples by problem, in the order of the problems; problems without samples are left out.

@@ -25,8 +25,6 @@ pub struct Endpoint {
     pub tries: u32,
     /// Pause before the second try; doubled for each further one.
     pub pause: Duration,
-    /// Keep tokens at least this likely relative to the likeliest; sent only if above 0.
-    pub min_p: f32,
 }
 
 /// What came back.
@@ -57,7 +55,6 @@ impl Endpoint {
             key,
             tries: 6,
             pause: Duration::from_secs(1),
-            min_p: 0.0,
         }
     }
 
@@ -98,8 +95,8 @@ impl Endpoint {
         if sampling.top_k > 0 {
             body["top_k"] = sampling.top_k.into();
         }
-        if self.min_p > 0.0 {
-            body["min_p"] = decimal(self.min_p).into();
+        if sampling.min_p > 0.0 {
+            body["min_p"] = decimal(sampling.min_p).into();
         }
         if !seen.stop.is_empty() {
             // The protocol allows four; the rest is cut off here.

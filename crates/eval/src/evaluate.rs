@@ -52,7 +52,10 @@ fn sampling<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Samplin
         temperature: Option<f32>,
         top_k: Option<usize>,
         top_p: Option<f32>,
+        min_p: Option<f32>,
         max_new_tokens: Option<usize>,
+        beams: Option<usize>,
+        length_penalty: Option<f32>,
     }
     let given = Given::deserialize(deserializer)?;
     let default = default_sampling();
@@ -60,6 +63,9 @@ fn sampling<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Samplin
         temperature: given.temperature.unwrap_or(default.temperature),
         top_k: given.top_k.unwrap_or(default.top_k),
         top_p: given.top_p.unwrap_or(default.top_p),
+        min_p: given.min_p.unwrap_or(default.min_p),
+        beams: given.beams.unwrap_or(default.beams),
+        length_penalty: given.length_penalty.unwrap_or(default.length_penalty),
         max_new_tokens: given.max_new_tokens.unwrap_or(default.max_new_tokens),
     })
 }
@@ -67,7 +73,8 @@ fn sampling<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Samplin
 impl EvalConfig {
     /// What makes no sense in these settings, if anything does.
     pub fn check(&self) -> Result<(), String> {
-        let SamplingParams { temperature, top_p, max_new_tokens, .. } = self.sampling;
+        let SamplingParams { temperature, top_p, min_p, max_new_tokens, beams, length_penalty, .. } =
+            self.sampling;
         for (key, value) in [
             ("samples", self.samples),
             ("slots", self.slots),
@@ -84,7 +91,19 @@ impl EvalConfig {
         if !(top_p > 0.0 && top_p <= 1.0) {
             return Err(format!("sampling.top_p: expected more than 0 and at most 1, found {top_p}"));
         }
-        if temperature == 0.0 && self.samples > 1 {
+        if !(0.0..=1.0).contains(&min_p) {
+            return Err(format!("sampling.min_p: expected 0 to 1, found {min_p}"));
+        }
+        if !length_penalty.is_finite() {
+            return Err(format!("sampling.length_penalty: expected a number, found {length_penalty}"));
+        }
+        if beams > 0 && self.samples > beams {
+            return Err(format!(
+                "samples: expected at most sampling.beams, {beams}, of a beam search, found {}",
+                self.samples
+            ));
+        }
+        if temperature == 0.0 && beams == 0 && self.samples > 1 {
             return Err(format!(
                 "samples: expected 1 with temperature 0 (greedy samples are all the same), found {}",
                 self.samples
@@ -366,6 +385,7 @@ impl<'a> Board<'a> {
                     finish: completion.finish,
                     reward,
                     verdict,
+                    search: None,
                 };
                 self.progress.judged += 1;
                 self.progress.passed += usize::from(sample.is_passed());

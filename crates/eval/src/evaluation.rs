@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{bootstrap_mean, bootstrap_share};
 use crate::samples::SampleRow;
+use crate::search::Attempted;
 use crate::{EvalConfig, EvalError, Interval, pass_at_k};
 
 /// All samples of all tasks, with the settings that made them.
@@ -59,6 +60,9 @@ pub struct SampleEvaluation {
     pub reward: f64,
     /// Its verdict, where a program was executed.
     pub verdict: Option<Verdict>,
+    /// What a search knows of it, if it is an attempt of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Attempted>,
 }
 
 /// How long an evaluation took.
@@ -95,24 +99,12 @@ impl TaskEvaluation {
 impl Evaluation {
     /// Mean share of passed tests over samples (AvgPassRatio), by task, with its interval; `None` if nothing was tested.
     pub fn test_pass_ratio(&self) -> Option<Interval> {
-        let ratio =
-            |verdict: &Verdict| f64::from(verdict.tests_passed) / f64::from(verdict.tests_total.max(1));
-        self.mean_over_tasks(&ratio)
+        test_pass_ratio(&self.tasks.iter().collect::<Vec<_>>())
     }
 
     /// Share of samples that could be parsed and built, with its interval.
     pub fn compile_rate(&self) -> Option<Interval> {
-        self.mean_over_tasks(&|verdict| f64::from(u8::from(verdict.class != OutcomeClass::CompileError)))
-    }
-
-    /// Mean over tasks of the mean over a task's judged samples.
-    fn mean_over_tasks(&self, value: &dyn Fn(&Verdict) -> f64) -> Option<Interval> {
-        let mean = |task: &TaskEvaluation| {
-            let values: Vec<f64> =
-                task.samples.iter().filter_map(|sample| sample.verdict.as_ref()).map(value).collect();
-            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-        };
-        bootstrap_share(&self.tasks.iter().filter_map(mean).collect::<Vec<f64>>())
+        compile_rate(&self.tasks.iter().collect::<Vec<_>>())
     }
 
     /// Mean pass@k over the tasks with its 95% interval; `None` if a task has fewer than k samples.
@@ -134,17 +126,47 @@ impl Evaluation {
     pub fn signature(&self) -> String {
         let EvalConfig { samples, sampling, seed, .. } = &self.config;
         let facts: String = self.provenance.iter().map(|(key, value)| format!("{key}={value} ")).collect();
+        let drawing = match sampling.beams {
+            0 => format!(
+                "temperature={} top_p={} top_k={} min_p={}",
+                sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p
+            ),
+            beams => format!("beams={beams} length_penalty={}", sampling.length_penalty),
+        };
         format!(
-            "{facts}tasks={} samples={samples} temperature={} top_p={} top_k={} max_new_tokens={} seed={seed} \
-             estimator=unbiased interval=bootstrap-over-tasks-95% hone={}",
+            "{facts}tasks={} samples={samples} {drawing} max_new_tokens={} seed={seed} estimator=unbiased \
+             interval=bootstrap-over-tasks-95% hone={}",
             self.tasks.len(),
-            sampling.temperature,
-            sampling.top_p,
-            sampling.top_k,
             sampling.max_new_tokens,
             env!("CARGO_PKG_VERSION"),
         )
     }
+}
+
+pub(crate) fn test_pass_ratio(tasks: &[&TaskEvaluation]) -> Option<Interval> {
+    mean_over_tasks(tasks, &|verdict| f64::from(verdict.tests_passed) / f64::from(verdict.tests_total.max(1)))
+}
+
+pub(crate) fn compile_rate(tasks: &[&TaskEvaluation]) -> Option<Interval> {
+    mean_over_tasks(tasks, &|verdict| f64::from(u8::from(verdict.class != OutcomeClass::CompileError)))
+}
+
+/// Crashes and exceeded limits: what ran, and did not come to an answer that could be wrong.
+pub(crate) fn runtime_error_rate(tasks: &[&TaskEvaluation]) -> Option<Interval> {
+    let is_error = |class: OutcomeClass| {
+        !matches!(class, OutcomeClass::CompileError | OutcomeClass::WrongAnswer | OutcomeClass::Passed)
+    };
+    mean_over_tasks(tasks, &|verdict| f64::from(u8::from(is_error(verdict.class))))
+}
+
+/// Mean over tasks of the mean over a task's judged samples.
+fn mean_over_tasks(tasks: &[&TaskEvaluation], value: &dyn Fn(&Verdict) -> f64) -> Option<Interval> {
+    let mean = |task: &&TaskEvaluation| {
+        let values: Vec<f64> =
+            task.samples.iter().filter_map(|sample| sample.verdict.as_ref()).map(value).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    bootstrap_share(&tasks.iter().filter_map(mean).collect::<Vec<f64>>())
 }
 
 pub(crate) fn pass_at<'a>(tasks: impl Iterator<Item = &'a TaskEvaluation>, k: usize) -> Option<Interval> {

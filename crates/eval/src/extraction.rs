@@ -147,7 +147,7 @@ pub fn defines(code: &str, language: Language, name: &str) -> bool {
 }
 
 /// The name a node binds: that of a definition, the left side of an assignment, the innermost declarator.
-fn declared_name(node: Node<'_>) -> Option<Node<'_>> {
+pub(crate) fn declared_name(node: Node<'_>) -> Option<Node<'_>> {
     let mut declared =
         ["declarator", "name", "pattern", "left"].iter().find_map(|f| node.child_by_field_name(f))?;
     while let Some(inner) =

@@ -20,10 +20,12 @@ pub mod benchmark;
 pub mod collect;
 pub mod endpoint;
 pub mod extraction;
+pub mod rating;
 pub mod report;
 pub mod samples;
+pub mod search;
 
-pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with};
+pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with, bootstrap_share};
 pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};
 pub use evaluation::{Evaluation, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference};
 pub use off_policy::{LEAST_EFFECTIVE_SAMPLES, Logged, OffPolicyEstimate, off_policy};

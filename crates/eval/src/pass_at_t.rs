@@ -18,13 +18,13 @@ pub struct Attempt {
     pub tokens: u64,
 }
 
-/// An initial program with its repairs.
+/// A program with its repairs, which may have repairs of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Branch {
-    /// The initial program.
-    pub initial: Attempt,
-    /// Repairs of it.
-    pub repairs: Vec<Attempt>,
+    /// The program.
+    pub program: Attempt,
+    /// Repairs of it; none where it seemed right.
+    pub repairs: Vec<Branch>,
 }
 
 /// A way to spend tokens.
@@ -32,7 +32,7 @@ pub struct Branch {
 pub struct Strategy {
     /// Initial programs.
     pub initial: usize,
-    /// Repairs of each initial program.
+    /// Repairs of each program that failed.
     pub repairs: usize,
     /// Whether sampling ends at the first success: tokens after it are not counted (depth first).
     pub stops_at_success: bool,
@@ -57,12 +57,11 @@ impl Strategy {
         )
     }
 
-    /// The strategy's point over tasks' trees; `None` if there is no task or a tree lacks a branch or a repair.
+    /// The strategy's point over tasks' trees; `None` if there is no task, a tree is empty, or repairs are wanted of trees
+    /// of which none has any. A program without repairs in its tree is not repaired.
     pub fn measure(&self, tasks: &[Vec<Branch>], draws: usize, seed: u64) -> Option<PassAtT> {
-        let is_short = |branch: &Branch| branch.repairs.is_empty() && self.repairs > 0;
-        if draws == 0
-            || self.initial == 0
-            || tasks.iter().any(|tree| tree.is_empty() || tree.iter().any(is_short))
+        let is_bare = tasks.iter().flatten().all(|branch| branch.repairs.is_empty());
+        if draws == 0 || self.initial == 0 || (self.repairs > 0 && is_bare) || tasks.iter().any(Vec::is_empty)
         {
             return None;
         }
@@ -84,21 +83,25 @@ impl Strategy {
     /// One sub-tree, with replacement: whether it holds a correct program, and what it cost.
     fn draw(&self, tree: &[Branch], state: &mut u64) -> (bool, u64) {
         let (mut is_solved, mut cost) = (false, 0);
-        let mut spend = |attempt: Attempt| {
-            if !(self.stops_at_success && is_solved) {
-                cost += attempt.tokens;
-                is_solved |= attempt.is_correct;
-            }
-        };
         for _ in 0..self.initial {
-            let branch = &tree[random_below(state, tree.len())];
-            spend(branch.initial);
-            // A program that passes needs no repair.
-            for _ in 0..if branch.initial.is_correct { 0 } else { self.repairs } {
-                spend(branch.repairs[random_below(state, branch.repairs.len())]);
-            }
+            self.spend(&tree[random_below(state, tree.len())], state, &mut is_solved, &mut cost);
         }
         (is_solved, cost)
+    }
+
+    /// A program and the repairs drawn below it; one that passes needs none.
+    fn spend(&self, branch: &Branch, state: &mut u64, is_solved: &mut bool, cost: &mut u64) {
+        if self.stops_at_success && *is_solved {
+            return;
+        }
+        *cost += branch.program.tokens;
+        *is_solved |= branch.program.is_correct;
+        if branch.program.is_correct || branch.repairs.is_empty() {
+            return;
+        }
+        for _ in 0..self.repairs {
+            self.spend(&branch.repairs[random_below(state, branch.repairs.len())], state, is_solved, cost);
+        }
     }
 }
 
@@ -117,11 +120,29 @@ mod tests {
         Attempt { is_correct, tokens }
     }
 
+    fn leaf(is_correct: bool, tokens: u64) -> Branch {
+        Branch { program: attempt(is_correct, tokens), repairs: vec![] }
+    }
+
+    #[test]
+    fn repairs_of_repairs_are_drawn_too() {
+        let middle = Branch { program: attempt(false, 5), repairs: vec![leaf(true, 3)] };
+        let tree = vec![Branch { program: attempt(false, 10), repairs: vec![middle] }];
+        let point = |repairs: usize| {
+            let strategy = Strategy { initial: 1, repairs, stops_at_success: false };
+            strategy.measure(std::slice::from_ref(&tree), 10, 1).expect("a point")
+        };
+        assert_eq!((point(0).pass.value, point(0).tokens), (0.0, 10.0));
+        assert_eq!((point(1).pass.value, point(1).tokens), (1.0, 18.0));
+        // Two repairs, each with two of its own.
+        assert_eq!(point(2).tokens, 10.0 + 2.0 * (5.0 + 2.0 * 3.0));
+    }
+
     #[test]
     fn without_repairs_it_is_sampling_with_replacement() {
         // 3 of 10 programs are right: two draws solve with 1 − 0.7² = 0.51, at 2 · 10 tokens.
         let tree: Vec<Branch> =
-            (0..10).map(|i| Branch { initial: attempt(i < 3, 10), repairs: vec![] }).collect();
+            (0..10).map(|i| Branch { program: attempt(i < 3, 10), repairs: vec![] }).collect();
         let baseline = Strategy { initial: 2, repairs: 0, stops_at_success: false };
         let point = baseline.measure(&vec![tree; 20], 2_000, 7).expect("a point");
         assert!((point.pass.value - 0.51).abs() < 0.02, "{point:?}");
@@ -130,8 +151,8 @@ mod tests {
 
     #[test]
     fn repairs_cost_tokens_unless_the_first_program_passes() {
-        let right = Branch { initial: attempt(true, 10), repairs: vec![attempt(false, 5)] };
-        let wrong = Branch { initial: attempt(false, 10), repairs: vec![attempt(true, 5)] };
+        let right = Branch { program: attempt(true, 10), repairs: vec![leaf(false, 5)] };
+        let wrong = Branch { program: attempt(false, 10), repairs: vec![leaf(true, 5)] };
         let strategy = Strategy { initial: 1, repairs: 2, stops_at_success: false };
         let measure = |strategy: Strategy, branch: &Branch| {
             let point = strategy.measure(&[vec![branch.clone()]], 10, 1).expect("a point");
@@ -145,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_drawn_has_no_point() {
-        let bare = vec![Branch { initial: attempt(false, 1), repairs: vec![] }];
+        let bare = vec![leaf(false, 1)];
         let strategy = Strategy { initial: 1, repairs: 1, stops_at_success: false };
         assert_eq!(strategy.measure(&[bare], 10, 1), None);
         assert_eq!(strategy.measure(&[], 10, 1), None);

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use hone_environment::Verdict;
 
+use crate::search::{Attempted, Stage};
 use crate::table::class_name;
 use crate::{Evaluation, GroupSummary, Interval, SampleEvaluation, Summary, TaskEvaluation};
 
@@ -206,6 +207,7 @@ fn sample(sample: &SampleEvaluation) -> String {
         let line = error.line.map(|line| format!(" (line {line})")).unwrap_or_default();
         format!("<p class=\"error\">{}: {}{line}</p>\n", escape(&error.kind), shown(&error.message))
     });
+    let search = sample.search.as_ref().map_or_else(String::new, searched);
     let program = verdict.map_or(sample.text.as_str(), |verdict| verdict.program.as_str());
     let answer = if program == sample.text {
         String::new()
@@ -213,11 +215,27 @@ fn sample(sample: &SampleEvaluation) -> String {
         format!("<details><summary>as it was written</summary><pre>{}</pre></details>\n", shown(&sample.text))
     };
     format!(
-        "<h3>Sample {}: {}</h3>\n{error}<pre>{}</pre>\n{answer}",
+        "<h3>Sample {}: {}</h3>\n{search}{error}<pre>{}</pre>\n{answer}",
         sample.sample,
         escape(&says),
         shown(program)
     )
+}
+
+/// How an attempt of a search came about.
+fn searched(it: &Attempted) -> String {
+    let stage = match it.stage {
+        Stage::Sampled => "sampled".to_owned(),
+        Stage::Refined => format!("resumed from {}", it.parent.unwrap_or(0)),
+        Stage::Repaired => format!("repair of {}", it.parent.unwrap_or(0)),
+    };
+    let examples = match it.passes_examples {
+        Some(true) => ", passes the examples",
+        Some(false) => ", fails the examples",
+        None => "",
+    };
+    let given = if it.rank == 0 { "<b>the answer given</b>, " } else { "" };
+    format!("<p class=\"soft\">{given}{stage}, turn {}{examples}</p>\n", it.turn)
 }
 
 fn says(verdict: &Verdict) -> String {
@@ -271,6 +289,7 @@ mod tests {
                 mode: JudgeMode::Split,
                 missed_lines: Vec::new(),
             }),
+            search: None,
         };
         let task = |id: &str, topic: &str, class: OutcomeClass| TaskEvaluation {
             id: id.into(),

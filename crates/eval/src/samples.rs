@@ -13,6 +13,7 @@ use hone_model::FinishReason;
 use serde::{Deserialize, Serialize};
 
 use crate::benchmark::{BenchmarkError, Problem};
+use crate::search::Attempted;
 use crate::{SampleEvaluation, TaskEvaluation};
 
 /// One sample of a result, as a line of `--output`.
@@ -34,6 +35,9 @@ pub struct SampleRow {
     pub text: String,
     /// What its execution did.
     pub verdict: Option<Verdict>,
+    /// What a search knows of it, if it is an attempt of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Attempted>,
 }
 
 impl SampleRow {
@@ -48,6 +52,7 @@ impl SampleRow {
             finish: sample.finish,
             text: sample.text.clone(),
             verdict: sample.verdict.clone(),
+            search: sample.search.clone(),
         }
     }
 
@@ -58,8 +63,8 @@ impl SampleRow {
     }
 
     fn into_sample(self) -> (String, SampleEvaluation) {
-        let SampleRow { task, sample, reward, tokens, finish, text, verdict, .. } = self;
-        (task, SampleEvaluation { sample, text, tokens, finish, reward, verdict })
+        let SampleRow { task, sample, reward, tokens, finish, text, verdict, search, .. } = self;
+        (task, SampleEvaluation { sample, text, tokens, finish, reward, verdict, search })
     }
 }
 
@@ -161,6 +166,7 @@ mod tests {
 
     fn problems() -> Vec<Problem> {
         let problem = |id: &str| Problem {
+            memory_bytes: None,
             id: id.into(),
             topic: String::new(),
             date: String::new(),

@@ -6,7 +6,7 @@ use hone_model::FinishReason;
 use hone_sandbox::OutcomeClass;
 use serde::{Deserialize, Serialize};
 
-use crate::evaluation::{TaskEvaluation, pass_at};
+use crate::evaluation::{TaskEvaluation, compile_rate, pass_at, runtime_error_rate, test_pass_ratio};
 use crate::{Evaluation, Interval, Timing};
 
 /// Samples by class of outcome, in the order of the classes; a class that never occurred is absent.
@@ -38,6 +38,15 @@ pub struct GroupSummary {
     pub pass_at: BTreeMap<usize, Interval>,
     /// Executed samples by class of outcome.
     pub outcomes: OutcomeCounts,
+    /// Share of samples that can be parsed and built; `None` if nothing was executed. Intervals over tasks, as all.
+    #[serde(default)]
+    pub compile_rate: Option<Interval>,
+    /// Share of samples that crash or exceed a limit, of those executed.
+    #[serde(default)]
+    pub runtime_error_rate: Option<Interval>,
+    /// Mean share of passed tests (AvgPassRatio).
+    #[serde(default)]
+    pub test_pass_ratio: Option<Interval>,
     /// Mean reward of a sample.
     pub mean_reward: f64,
     /// Mean length of a sample, in tokens.
@@ -80,6 +89,9 @@ fn group(tasks: &[&TaskEvaluation], ks: &[usize]) -> GroupSummary {
         samples: count,
         pass_at: intervals.collect(),
         outcomes,
+        compile_rate: compile_rate(tasks),
+        runtime_error_rate: runtime_error_rate(tasks),
+        test_pass_ratio: test_pass_ratio(tasks),
         mean_reward: mean(samples().map(|sample| sample.reward).sum()),
         mean_tokens: mean(samples().map(|sample| sample.tokens as f64).sum()),
         truncated_share: mean(samples().filter(|s| s.finish == FinishReason::Length).count() as f64),

@@ -13,6 +13,13 @@ pub fn summary_table(summary: &Summary) -> String {
     for (k, interval) in &summary.all.pass_at {
         rows.push(vec![format!("pass@{k}"), percent(interval)]);
     }
+    for (name, rate) in [
+        ("compile rate", &summary.all.compile_rate),
+        ("runtime errors", &summary.all.runtime_error_rate),
+        ("test-pass ratio", &summary.all.test_pass_ratio),
+    ] {
+        rows.extend(rate.as_ref().map(|rate| vec![name.to_owned(), percent(rate)]));
+    }
     let mut text = aligned(&rows);
     text.push_str(&format!(
         "\n{tasks} tasks, {samples} samples, mean reward {mean_reward:.3}, {mean_tokens:.1} tokens a sample, {:.1}% \

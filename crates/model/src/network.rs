@@ -142,13 +142,27 @@ pub struct SamplingParams {
     pub top_k: usize,
     /// Keep the smallest set of likeliest tokens whose probability reaches this; 1 keeps all.
     pub top_p: f32,
+    /// Keep tokens at least this likely relative to the likeliest (arXiv 2407.01082); 0 keeps all.
+    pub min_p: f32,
     /// Longest completion, in tokens.
     pub max_new_tokens: usize,
+    /// Width of a beam search, which takes the place of drawing; 0 draws.
+    pub beams: usize,
+    /// α of a beam's score Σ ln p / length^α; 0 compares sums, 1 means.
+    pub length_penalty: f32,
 }
 
 impl Default for SamplingParams {
     fn default() -> Self {
-        SamplingParams { temperature: 1.0, top_k: 0, top_p: 1.0, max_new_tokens: 128 }
+        SamplingParams {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            max_new_tokens: 128,
+            beams: 0,
+            length_penalty: 1.0,
+        }
     }
 }
 
@@ -186,11 +200,11 @@ pub enum FinishReason {
 pub struct Completion {
     /// Index of its request.
     pub request: usize,
-    /// Index within the request, 0..G.
+    /// Index within the request, 0..G; of a beam search its place, best first.
     pub sample: usize,
     /// Sampled tokens, with the stop token if one was sampled.
     pub tokens: Vec<u32>,
-    /// Log-prob of each token at `temperature` (at 1 if greedy), before top-k and top-p; bit-equal to `forward`'s.
+    /// Log-prob of each token at `temperature` (at 1 if greedy or of a beam), before any cut; bit-equal to `forward`'s.
     pub logprobs: Vec<f32>,
     /// Decoded text, without the stop token and cut before the stop text.
     pub text: String,

@@ -12,6 +12,9 @@ pub struct TrainerConfig {
     pub steps: u64,
     /// Stop before the first step that begins later than this; the steps before are the same with and without it.
     pub time_limit_minutes: Option<f64>,
+    /// Stop before the first step that begins after so many completion tokens, sampled or taken from a log, also those of
+    /// groups that are dropped; the steps before are the same with and without it.
+    pub token_limit: Option<u64>,
     /// Tasks whose groups make up one step's batch.
     pub prompts_per_step: usize,
     /// G, samples a task.
@@ -30,6 +33,11 @@ pub struct TrainerConfig {
     /// γ a turn: what the reward of the next turn counts for this one, where episodes have several (Kevin-32B, arXiv
     /// 2507.11948: 0.4).
     pub turn_gamma: f64,
+    /// Steps at the beginning that learn from the log alone, where there is one.
+    pub offline_steps: u64,
+    /// Share of the tasks of each later step that is taken from the log, where there is one; the rest is sampled. 1 never
+    /// samples.
+    pub replay_fraction: f64,
     /// How completions are drawn.
     pub sampling: SamplingParams,
     /// Optimizer and learning rate.
@@ -53,6 +61,7 @@ impl Default for TrainerConfig {
         TrainerConfig {
             steps: 100,
             time_limit_minutes: None,
+            token_limit: None,
             prompts_per_step: 8,
             group_size: 8,
             epochs_per_batch: 1,
@@ -61,6 +70,8 @@ impl Default for TrainerConfig {
             generation_slots: 32,
             execution_threads: 2,
             turn_gamma: 0.4,
+            offline_steps: 0,
+            replay_fraction: 1.0,
             sampling: SamplingParams::default(),
             optimizer: OptimizerConfig::default(),
             reference_kl_every: 0,
@@ -89,6 +100,9 @@ impl TrainerConfig {
         ] {
             ConfigError::require(value >= 1, key, "at least 1", value)?;
         }
+        if let Some(tokens) = self.token_limit {
+            ConfigError::require(tokens > 0, "token_limit", "at least 1", tokens)?;
+        }
         if let Some(minutes) = self.time_limit_minutes {
             let is_valid = minutes.is_finite() && minutes > 0.0;
             ConfigError::require(is_valid, "time_limit_minutes", "positive", minutes)?;
@@ -97,16 +111,23 @@ impl TrainerConfig {
         ConfigError::require(is_limit, "kl_limit", "at least 0", self.kl_limit)?;
         let is_discount = (0.0..=1.0).contains(&self.turn_gamma);
         ConfigError::require(is_discount, "turn_gamma", "from 0 to 1", self.turn_gamma)?;
+        let is_share = (0.0..=1.0).contains(&self.replay_fraction);
+        ConfigError::require(is_share, "replay_fraction", "from 0 to 1", self.replay_fraction)?;
         if self.mini_batches > self.prompts_per_step {
             let expected = format!("at most prompts_per_step, {}", self.prompts_per_step);
             return Err(ConfigError::new("mini_batches", expected, self.mini_batches));
         }
-        let SamplingParams { temperature, top_p, .. } = self.sampling;
+        let SamplingParams { temperature, top_p, min_p, beams, .. } = self.sampling;
         if !(temperature.is_finite() && temperature > 0.0) {
             return Err(ConfigError::new("sampling.temperature", "positive", temperature)
                 .with_hint("greedy samples of a task are all the same, so there is nothing to compare"));
         }
         ConfigError::require(top_p > 0.0 && top_p <= 1.0, "sampling.top_p", "above 0 and at most 1", top_p)?;
+        ConfigError::require((0.0..=1.0).contains(&min_p), "sampling.min_p", "from 0 to 1", min_p)?;
+        if beams > 0 {
+            return Err(ConfigError::new("sampling.beams", "0 in training", beams)
+                .with_hint("a beam search draws nothing; it is for `hone eval` and `[eval.sampling]`"));
+        }
         self.optimizer.validate().map_err(|error| error.within("optimizer"))
     }
 }

@@ -32,6 +32,41 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Answers to one prompt that nobody knows the log-probs of, with their scores: another model's, or people's.
+    /// [`crate::Trainer::learn_from_answers`] gives them those of the untrained policy.
+    pub fn from_answers(task: &str, place: usize, prompt: Vec<u32>, answers: Vec<(Vec<u32>, f64)>) -> Group {
+        let answer = |(sample, (tokens, score)): (usize, (Vec<u32>, f64))| Trajectory {
+            sample,
+            prompt: None,
+            tokens,
+            logprobs: Vec::new(),
+            text: String::new(),
+            finish: FinishReason::StopToken,
+            reward: score,
+            turn_rewards: vec![score],
+            turn_return: score,
+            parts: Vec::new(),
+            verdict: None,
+            advantage: 0.0,
+            is_trained: false,
+        };
+        Group {
+            task: task.to_string(),
+            task_index: 0,
+            draw: place as u64,
+            turn: 0,
+            policy_version: 0,
+            is_logged: true,
+            observation: Observation { messages: Vec::new(), answer_prefix: String::new(), stop: Vec::new() },
+            prompt,
+            trajectories: answers.into_iter().enumerate().map(answer).collect(),
+            greedy: None,
+            gold: None,
+        }
+    }
+}
+
 fn empty_group(record: &TrajectoryRecord, draw: u64) -> Group {
     Group {
         task: record.task.clone(),
@@ -39,6 +74,7 @@ fn empty_group(record: &TrajectoryRecord, draw: u64) -> Group {
         draw,
         turn: record.turn as usize,
         policy_version: record.policy_version,
+        is_logged: true,
         observation: Observation { messages: Vec::new(), answer_prefix: String::new(), stop: Vec::new() },
         prompt: record.prompt_tokens.clone(),
         trajectories: Vec::new(),

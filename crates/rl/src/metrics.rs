@@ -41,7 +41,11 @@ pub(crate) struct StepFacts<'a> {
 
 /// Numbers that depend on recipe and seed only.
 pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(Cow<'static, str>, f64)> {
-    let all: Vec<&Trajectory> = facts.groups.iter().flat_map(|group| &group.trajectories).collect();
+    // What was replayed says nothing of the policy, unless there is nothing else.
+    let has_sampled = facts.groups.iter().any(|group| !group.is_logged);
+    let is_shown = |group: &&Group| !(group.is_logged && has_sampled);
+    let all: Vec<&Trajectory> =
+        facts.groups.iter().filter(is_shown).flat_map(|group| &group.trajectories).collect();
     let count = all.len().max(1) as f64;
     let mean = |value: &dyn Fn(&Trajectory) -> f64| all.iter().map(|one| value(one)).sum::<f64>() / count;
     let reward = mean(&|one| one.reward);
@@ -79,12 +83,33 @@ pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(Cow<'static, str>, f64)> {
         ]);
     }
     rows.extend(turns(facts.groups));
+    rows.extend(replay(facts));
     rows.extend(facts.reference_divergence.map(|divergence| ("update/reference_kl", divergence)));
     rows.extend(facts.kl_coefficient.map(|coefficient| ("update/kl_coefficient", coefficient)));
     rows.extend(facts.given.map(|given| ("curriculum/given", given)));
     rows.extend(facts.ranking.map(|(right, pairs)| ("pairs/heldout_accuracy", fraction(right, pairs))));
     let mut rows: Vec<_> = rows.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
     rows.extend(parts(&all));
+    rows
+}
+
+/// How far the logged groups of a step are from the policy; nothing where there are none.
+fn replay(facts: &StepFacts<'_>) -> Vec<(&'static str, f64)> {
+    let logged = || facts.groups.iter().filter(|group| group.is_logged);
+    let trajectories: Vec<&Trajectory> = logged().flat_map(|group| &group.trajectories).collect();
+    if trajectories.is_empty() {
+        return Vec::new();
+    }
+    let reward = trajectories.iter().map(|one| one.reward).sum::<f64>() / trajectories.len() as f64;
+    let mut rows = vec![
+        ("replay/fraction", fraction(logged().count(), facts.groups.len())),
+        ("replay/reward_mean", reward),
+    ];
+    if let Some(sums) = facts.update.map(|update| update.replay).filter(|sums| sums.tokens > 0) {
+        let tokens = sums.tokens as f64;
+        let effective = sums.ratio * sums.ratio / (tokens * sums.ratio_squared).max(f64::MIN_POSITIVE);
+        rows.extend([("replay/kl", sums.divergence / tokens), ("replay/effective_share", effective)]);
+    }
     rows
 }
 

@@ -205,6 +205,7 @@ fn prepare(
             draw: draw.key,
             turn: 0,
             policy_version: context.policy_version,
+            is_logged: false,
             observation,
             prompt,
             trajectories: Vec::with_capacity(context.config.group_size),

@@ -5,16 +5,19 @@
 //! checkpoint makes the same numbers as one that never was.
 
 mod assistance;
+mod draw;
 
 use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Instant;
 
 use hone_environment::EnvironmentSet;
-use hone_model::{Network, ValueHead};
+use hone_model::{Adapter, Network, ValueHead};
 use hone_train::{AdamW, Checkpoint, CheckpointStore, ConfigError, NamedTensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use draw::Drawn;
 
 use crate::algorithms::{Algorithm, Credit, Memory, Method};
 use crate::config::TrainerConfig;
@@ -25,15 +28,21 @@ use crate::metrics::{StepFacts, metrics, timings};
 use crate::observer::{Observer, Progress, Stage, StepReport};
 use crate::order::TaskOrder;
 use crate::reference::Reference;
-use crate::rollout::{RolloutContext, RolloutCost, TextCodec, give_returns, rollout};
-use crate::score::{samples, score};
-use crate::token_reward::{TokenReward, shape};
+use crate::rollout::{RolloutCost, TextCodec};
+use crate::score::{forward, score};
+use crate::token_reward::TokenReward;
 use crate::trajectory::Group;
 use crate::update::{TrainGroup, UpdateSums, Updater};
 
 /// Settings that a resumed run may change, since they change no number.
-const FREE_SETTINGS: [&str; 5] =
-    ["time_limit_minutes", "execution_threads", "checkpoint_every", "keep_checkpoints", "kl_limit"];
+const FREE_SETTINGS: [&str; 6] = [
+    "time_limit_minutes",
+    "token_limit",
+    "execution_threads",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "kl_limit",
+];
 
 /// Everything a run needs, and where it stands.
 pub struct Trainer<'a> {
@@ -45,8 +54,9 @@ pub struct Trainer<'a> {
     optimizer: AdamW,
     order: TaskOrder,
     has_adapter: bool,
-    /// Groups to learn from instead of sampling; empty samples.
+    /// Groups to learn from instead of sampling, or beside it; empty samples.
     log: Vec<Group>,
+    log_order: Option<TaskOrder>,
     token_rewards: Vec<TokenReward>,
     /// The networks of those that are reward models, in their order.
     judges: Vec<Box<dyn Network>>,
@@ -66,8 +76,14 @@ struct Place {
     step: u64,
     /// Tasks drawn.
     position: u64,
+    /// Groups taken from the log.
+    #[serde(default)]
+    log_position: u64,
     /// Optimizer updates done: the policy's version.
     updates: u64,
+    /// Completion tokens of all steps.
+    #[serde(default)]
+    tokens: u64,
     /// Seconds of the run.
     elapsed_s: f64,
     /// What the algorithm carries from step to step.
@@ -82,6 +98,8 @@ pub enum StopCause {
     Finished,
     /// The time limit.
     TimeLimit,
+    /// The limit of tokens.
+    TokenLimit,
     /// The observer asked for it.
     Stopped,
 }
@@ -146,6 +164,7 @@ impl<'a> Trainer<'a> {
             order,
             has_adapter,
             log,
+            log_order: None,
             token_rewards,
             judges: Vec::new(),
             gold: Gold::default(),
@@ -156,15 +175,30 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Learns from these groups, in an order of the seed, instead of sampling: offline. What they were sampled by is in
-    /// their log-probs.
+    /// Learns from these groups, in an order of the seed: all steps, or as many steps and as large a share as
+    /// `offline_steps` and `replay_fraction` say. What they were sampled by is in their log-probs.
     pub fn learn_from(&mut self, log: Vec<Group>) -> Result<(), RlError> {
         log::check(&log, self.algorithm.method())?;
         let (log, held_out) = log::set_aside(log, self.algorithm.method().held_out());
         self.held_out = held_out;
-        self.order = TaskOrder::new(self.config.seed, log.len());
+        self.log_order = Some(TaskOrder::new(self.config.seed, log.len()));
         self.log = log;
         Ok(())
+    }
+
+    /// Learns from answers without log-probs, offline: they get those of the untrained policy, so it has to be called before
+    /// anything was trained or resumed. Under an adapter that is the base.
+    pub fn learn_from_answers(&mut self, mut answers: Vec<Group>) -> Result<(), RlError> {
+        for group in &mut answers {
+            let adapter = if self.has_adapter { Adapter::Off } else { Adapter::On };
+            let mut rows = forward(self.network, &self.config, &[group], adapter, self.place.step)?.logprobs;
+            let rows = rows.pop().unwrap_or_default();
+            let with_tokens = group.trajectories.iter_mut().filter(|one| !one.tokens.is_empty());
+            for (trajectory, row) in with_tokens.zip(rows) {
+                trajectory.logprobs = row;
+            }
+        }
+        self.learn_from(answers)
     }
 
     /// Adds parts that depend on tokens and log-probs to every sampled reward. `judges` are the networks of those that
@@ -183,9 +217,9 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// What the order of drawing is over: tasks, or logged groups.
+    /// What the orders of drawing are over: tasks and logged groups.
     fn tasks(&self) -> usize {
-        if self.log.is_empty() { self.environments.len() } else { self.log.len() }
+        self.environments.len() + self.log.len()
     }
 
     /// Steps done.
@@ -208,6 +242,9 @@ impl<'a> Trainer<'a> {
             }
             if self.config.time_limit_minutes.is_some_and(|minutes| self.place.elapsed_s >= 60.0 * minutes) {
                 break StopCause::TimeLimit;
+            }
+            if self.config.token_limit.is_some_and(|tokens| self.place.tokens >= tokens) {
+                break StopCause::TokenLimit;
             }
             if observer.should_stop() {
                 break StopCause::Stopped;
@@ -238,13 +275,8 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self, observer: &mut dyn Observer) -> Result<StepReport, RlError> {
         let started = Instant::now();
         let mut cost = RolloutCost::default();
-        if self.algorithm.method().needs_log() && self.log.is_empty() {
-            let error = ConfigError::new("trajectories", "a log to learn from", "none");
-            return Err(error
-                .with_hint("tasks.trajectories = \"RUN\" names a run whose samples are kept")
-                .into());
-        }
-        let (mut groups, kept, sampling_rounds) = self.sample(&mut cost, observer)?;
+        self.require_log()?;
+        let Drawn { mut groups, kept, rounds: sampling_rounds } = self.draw(&mut cost, observer)?;
         let update_started = Instant::now();
         let batch = self.credit(&mut groups, &kept)?;
         let (update, reference_divergence) = if batch.is_empty() {
@@ -260,6 +292,7 @@ impl<'a> Trainer<'a> {
         };
         let update_s = update_started.elapsed().as_secs_f64();
         self.place.updates = self.optimizer.updates();
+        self.place.tokens += groups.iter().map(|group| group.tokens() as u64).sum::<u64>();
         self.place.step += 1;
         let every = self.algorithm.method().reference_every();
         if every > 0 && self.place.step.is_multiple_of(every) {
@@ -286,58 +319,6 @@ impl<'a> Trainer<'a> {
             groups,
             elapsed_s: self.place.elapsed_s + started.elapsed().as_secs_f64(),
         })
-    }
-
-    /// Rollouts until the batch is full of groups with signal, or the rounds are used up. Returns everything that was
-    /// sampled, the indices of the groups that are kept, and the rounds.
-    fn sample(
-        &mut self,
-        cost: &mut RolloutCost,
-        observer: &mut dyn Observer,
-    ) -> Result<(Vec<Group>, Vec<usize>, usize), RlError> {
-        let (mut groups, mut kept, mut rounds) = (Vec::new(), Vec::new(), 0);
-        let max_tokens = self.config.sampling.max_new_tokens;
-        let mut kept_tasks = 0;
-        while kept_tasks < self.config.prompts_per_step && rounds < self.algorithm.method().sampling_rounds()
-        {
-            let missing = (self.config.prompts_per_step - kept_tasks) as u64;
-            let positions = self.place.position..self.place.position + missing;
-            let draws: Vec<_> = positions.map(|position| self.order.draw(position)).collect();
-            let context = RolloutContext {
-                config: &self.config,
-                environments: self.environments,
-                codec: self.codec,
-                step: self.place.step,
-                policy_version: self.place.updates,
-                has_greedy: self.algorithm.method().needs_greedy(),
-                given: self.given(),
-            };
-            let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
-            let mut sampled = if self.log.is_empty() {
-                let mut sampled = rollout(self.network, &context, &draws, cost, on_progress)?;
-                let (parts, judges) = (&self.token_rewards, &mut self.judges);
-                shape(self.network, judges, &self.config, parts, &mut sampled, self.place.step)?;
-                let (method, gamma) = (self.algorithm.method(), self.config.turn_gamma);
-                give_returns(&mut sampled, &|rewards| method.turn_return(rewards, gamma));
-                sampled
-            } else {
-                draws.iter().map(|draw| self.log[draw.task].clone()).collect()
-            };
-            self.give_gold(&mut sampled)?;
-            for group in sampled {
-                let method = self.algorithm.method();
-                // Of a later turn there may be one answer only, which some methods cannot compare with anything.
-                let can_compare = group.turn == 0 || group.trajectories.len() > 1 || method.can_learn_alone();
-                if can_compare && method.has_signal(&samples(&group, max_tokens)) {
-                    kept_tasks += usize::from(group.turn == 0);
-                    kept.push(groups.len());
-                }
-                groups.push(group);
-            }
-            self.place.position += missing;
-            rounds += 1;
-        }
-        Ok((groups, kept, rounds))
     }
 
     /// Advantages for the kept groups, also noted in their trajectories.
@@ -379,7 +360,7 @@ impl<'a> Trainer<'a> {
                     trajectory.advantage = advantages.iter().sum::<f64>() / advantages.len().max(1) as f64;
                 }
             }
-            train_groups.extend(TrainGroup::new(&groups[index], !self.log.is_empty(), samples, credits));
+            train_groups.extend(TrainGroup::new(&groups[index], samples, credits));
         }
         Ok(self.from_buffer(train_groups))
     }
@@ -450,7 +431,10 @@ impl<'a> Trainer<'a> {
             .map_err(|error| refuse(format!("its state cannot be read: {error}")))?;
         if saved.tasks != self.tasks() {
             let found = self.tasks();
-            return Err(refuse(format!("it was made with {} tasks, found {found}", saved.tasks)));
+            return Err(refuse(format!(
+                "it was made with {} tasks and logged groups, found {found}",
+                saved.tasks
+            )));
         }
         for (name, before, now) in [
             ("trainer", &saved.trainer, to_value(&self.config)),

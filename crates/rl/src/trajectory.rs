@@ -70,6 +70,8 @@ pub struct Group {
     pub turn: usize,
     /// Number of updates the policy had seen when it sampled this group.
     pub policy_version: u64,
+    /// Whether it comes from a log, and so maybe from another policy.
+    pub is_logged: bool,
     /// What the policy saw.
     pub observation: Observation,
     /// The same as tokens.
@@ -83,6 +85,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// Completion tokens.
+    pub(crate) fn tokens(&self) -> usize {
+        self.trajectories.iter().map(|one| one.tokens.len()).sum()
+    }
+
     /// The tokens before a trajectory's own.
     pub fn prompt_of<'a>(&'a self, trajectory: &'a Trajectory) -> &'a [u32] {
         trajectory.prompt.as_deref().unwrap_or(&self.prompt)
@@ -122,6 +129,7 @@ impl Group {
                 step,
                 turn: self.turn as u64,
                 policy_version: self.policy_version,
+                is_replayed: self.is_logged,
                 task: self.task.clone(),
                 group: group as u64,
                 sample: trajectory.sample as u64,

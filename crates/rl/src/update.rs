@@ -38,15 +38,10 @@ pub(crate) struct TrainGroup {
 
 impl TrainGroup {
     /// The part of a group that is in the loss; `None` if nothing is.
-    pub(crate) fn new(
-        group: &Group,
-        is_logged: bool,
-        samples: Vec<Sample>,
-        credits: Vec<Credit>,
-    ) -> Option<TrainGroup> {
+    pub(crate) fn new(group: &Group, samples: Vec<Sample>, credits: Vec<Credit>) -> Option<TrainGroup> {
         let mut train = TrainGroup {
             task: group.task.clone(),
-            is_logged,
+            is_logged: group.is_logged,
             tokens: Vec::new(),
             samples: Vec::new(),
             sampled: Vec::new(),
@@ -106,6 +101,18 @@ pub(crate) struct UpdateSums {
     /// k3 of KL(π_old ‖ π).
     pub(crate) divergence: f64,
     pub(crate) ratio_max: f64,
+    /// Of the tokens that come from a log.
+    pub(crate) replay: ReplaySums,
+}
+
+/// Sums over the tokens of a step that another policy sampled; r = π / π_logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct ReplaySums {
+    pub(crate) tokens: usize,
+    /// k3 of KL(π_logged ‖ π).
+    pub(crate) divergence: f64,
+    pub(crate) ratio: f64,
+    pub(crate) ratio_squared: f64,
 }
 
 /// One step's updates.
@@ -148,12 +155,17 @@ impl Updater<'_> {
         Ok(sums)
     }
 
-    /// Mean over the batch's tokens of k3 of KL(π ‖ base model); changes nothing.
+    /// Mean over the batch's tokens of k3 of KL(π ‖ base model); changes nothing. Tokens of a log count only where there are
+    /// no others: they are not the policy's.
     pub(crate) fn reference_divergence(&mut self, batch: &[TrainGroup]) -> Result<f64, RlError> {
         let (mut sum, mut tokens) = (0.0, 0);
+        let has_sampled = batch.iter().any(|group| !group.is_logged);
         for micro_batch in self.micro_batches(batch) {
             let values = self.forward(micro_batch, Adapter::Off)?;
             for (group, rows) in micro_batch.iter().zip(&values.logprobs) {
+                if group.is_logged && has_sampled {
+                    continue;
+                }
                 for (behaviour, reference) in group.behaviour.iter().zip(rows) {
                     let pairs = behaviour.iter().zip(reference);
                     sum += pairs.map(|(logprob, other)| k3(*logprob, f64::from(*other)).value).sum::<f64>();
@@ -239,8 +251,15 @@ impl Updater<'_> {
             sums.tokens += sequence.logprobs.len();
             sums.entropy += sequence.entropies.iter().sum::<f64>();
             for (logprob, behaviour) in sequence.logprobs.iter().zip(sequence.behaviour) {
-                sums.divergence += k3(*behaviour, *logprob).value;
-                sums.ratio_max = sums.ratio_max.max((logprob - behaviour).exp());
+                let (divergence, ratio) = (k3(*behaviour, *logprob).value, (logprob - behaviour).exp());
+                sums.divergence += divergence;
+                sums.ratio_max = sums.ratio_max.max(ratio);
+                if group.is_logged {
+                    sums.replay.tokens += 1;
+                    sums.replay.divergence += divergence;
+                    sums.replay.ratio += ratio;
+                    sums.replay.ratio_squared += ratio * ratio;
+                }
             }
         }
         Ok(parts)

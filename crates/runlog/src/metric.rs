@@ -56,6 +56,8 @@ pub const UPDATE_S: &str = "time/update_s";
 pub const STEP_S: &str = "time/step_s";
 /// Sampled tokens a second.
 pub const TOKENS_PER_S: &str = "rollout/tokens_per_s";
+/// Share of tried programs that passed and differ from the reference elsewhere.
+pub const TRIED_WRONG: &str = "monitor/tried_wrong";
 /// Peak memory.
 pub const PEAK_MEMORY_BYTES: &str = "memory/peak_bytes";
 
@@ -130,11 +132,28 @@ pub const METRICS: &[Metric] = &[
         "Pass rate over turns",
         "fraction of episodes one of whose answers passed all hidden tests",
     ),
+    metric("replay/fraction", "Replayed", "share of the step's groups that were taken from a log"),
+    metric("replay/reward_mean", "Reward of the replayed", "mean reward of the step's logged completions"),
+    metric(
+        "replay/kl",
+        "KL to the logging policy",
+        "mean over replayed tokens of r − 1 − ln r, r = π(token) / π_logged(token)",
+    ),
+    metric(
+        "replay/effective_share",
+        "Effective share of the replayed",
+        "(Σ r)² / (n Σ r²) over replayed tokens: 1 where the policy is the logging one, near 0 where few tokens weigh all",
+    ),
     metric(ROLLOUT_S, "Rollout", "wall seconds of sampling"),
     metric(EXECUTION_S, "Execution", "wall seconds of executing programs that nothing else overlapped"),
     metric(UPDATE_S, "Update", "wall seconds of forward, backward and optimizer"),
     metric(STEP_S, "Step", "wall seconds of the whole step"),
     metric(TOKENS_PER_S, "Sampling speed", "sampled tokens per second of rollout"),
+    metric(
+        TRIED_WRONG,
+        "Wrong elsewhere",
+        "share of the programs that passed and were tried that differ from the reference on inputs the tests do not have",
+    ),
     metric(PEAK_MEMORY_BYTES, "Peak memory", "peak resident memory of the process"),
 ];
 

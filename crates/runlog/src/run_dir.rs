@@ -5,6 +5,7 @@
 //! recipe.toml            the resolved recipe        recipe.original.toml   as it was given
 //! metrics.jsonl          numbers a step that depend on recipe and seed only
 //! timings.jsonl          numbers a step that depend on the clock
+//! alerts.jsonl           what the monitor found suspicious, if anything
 //! tensorboard/           both again, as events
 //! trajectories/          step-000012.jsonl.zst, …
 //! checkpoints/  eval/    before.json, after.json, …
@@ -136,6 +137,7 @@ impl RunDir {
         self.require_lock()?;
         jsonl::truncate_after(&self.metrics_path(), step)?;
         jsonl::truncate_after(&self.timings_path(), step)?;
+        jsonl::truncate_after(&self.alerts_path(), step)?;
         tensorboard::truncate_after(&self.tensorboard_dir(), step)?;
         truncate_trajectories_after(self, step)
     }

@@ -67,6 +67,13 @@ pub struct TrajectoryRecord {
     pub is_truncated: bool,
     /// Where tests and solution ran: `split` or `joint`.
     pub mode: String,
+    /// Whether it was taken from a log; `policy_version` is then the logging run's.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_replayed: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_zero(turn: &u64) -> bool {

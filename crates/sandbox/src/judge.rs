@@ -178,13 +178,15 @@ fn is_entry_point(text: &str) -> bool {
 }
 
 /// A solution and the tests that judge it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Submission {
     /// Source of the solution: Python, unless the tests name another language.
     pub solution: String,
     /// Its tests.
     pub tests: TestSuite,
     /// Limits of the solution's process; the tester's own are derived from them.
+    #[serde(default)]
     pub limits: Limits,
 }
 

@@ -1,5 +1,7 @@
 //! Which isolation layers this machine offers, found by trying, and which of them a sandbox puts in force.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cgroup::Cgroup;
@@ -40,7 +42,7 @@ pub fn probe() -> Vec<LayerReport> {
             Ok("mount, pid, net, ipc, uts, cgroup in a user namespace".to_owned())
         }
         Ok(_) => Ok("mount, pid, net, ipc, uts, cgroup, made by root".to_owned()),
-        Err(error) => Err((error.to_string(), NAMESPACE_HINT)),
+        Err(error) => Err((why_no_namespaces(error), NAMESPACE_HINT)),
     };
     let root = apart.map(|_| "read-only /usr, own /proc, /tmp and /dev".to_owned());
     let landlock = match landlock_version() {
@@ -58,7 +60,7 @@ pub fn probe() -> Vec<LayerReport> {
     };
     vec![
         report("namespaces", true, namespaces),
-        report("private-root", true, root.map_err(|e| (e.to_string(), NAMESPACE_HINT))),
+        report("private-root", true, root.map_err(|e| (why_no_namespaces(&e), NAMESPACE_HINT))),
         report("no-new-privileges", true, Ok("prctl".into())),
         report(
             "plain-user",
@@ -77,6 +79,29 @@ const NAMESPACE_HINT: &str = "allow user namespaces (sysctl user.max_user_namesp
     kernel.apparmor_restrict_unprivileged_userns=0); in a container, start it with --privileged or \
     --security-opt seccomp=unconfined --security-opt systempaths=unconfined; or set isolation = \"standard\"";
 const LANDLOCK_HINT: &str = "use Linux 5.13 or newer with landlock in the lsm= list of the kernel command line; or set isolation = \"standard\"";
+
+/// Why this machine offers no namespaces, in one sentence, as far as it can be told.
+fn why_no_namespaces(error: &LaunchError) -> String {
+    let setting = |path: &str| std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let is_container = ["/.dockerenv", "/run/.containerenv"].iter().any(|path| Path::new(path).exists())
+        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+        || setting("/proc/1/environ")
+            .is_some_and(|text| text.split('\0').any(|v| v.starts_with("container=")));
+    if setting("/proc/sys/user/max_user_namespaces").as_deref() == Some("0") {
+        return "user namespaces are switched off here (user.max_user_namespaces is 0)".into();
+    }
+    if is_container {
+        return format!("this container does not allow user namespaces ({error})");
+    }
+    if setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1") && !is_root()
+    {
+        return format!("AppArmor forbids user namespaces to ordinary users here ({error})");
+    }
+    if setting("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") && !is_root() {
+        return "the kernel forbids user namespaces to ordinary users here (kernel.unprivileged_userns_clone is 0)".into();
+    }
+    error.to_string()
+}
 
 fn seccomp() -> Result<String, (String, &'static str)> {
     match std::fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail") {
@@ -113,9 +138,11 @@ impl Layers {
         };
         let apart = match choose_apart(steps) {
             Ok(apart) => apart,
-            Err(error) if is_strict => return Err(missing("namespaces", error.to_string(), NAMESPACE_HINT)),
+            Err(error) if is_strict => {
+                return Err(missing("namespaces", why_no_namespaces(&error), NAMESPACE_HINT));
+            }
             Err(error) => {
-                tracing::warn!(%error, "programs run without namespaces");
+                tracing::warn!(reason = why_no_namespaces(&error), "programs run without namespaces");
                 none
             }
         };

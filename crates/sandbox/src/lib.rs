@@ -2,6 +2,9 @@
 //!
 //! Never here: tensors, rewards, tasks.
 
+mod sandbox;
+
+mod cost;
 mod judge;
 mod language;
 mod limits;
@@ -10,9 +13,14 @@ mod pool;
 mod program;
 mod queue;
 
+#[doc(hidden)]
+pub mod hostile;
+
 mod cgroup;
 mod compile_cache;
 mod layers;
+mod meter;
+mod perf;
 mod root;
 mod run;
 mod seccomp;
@@ -27,10 +35,13 @@ pub use layers::{LayerReport, probe};
 pub use stdio::{Compare, StdioCase};
 pub use toolchain::{Toolchain, toolchains};
 
+pub use cost::{
+    Comparison, Cost, CostMethod, CostMethodReport, CostProgram, CostUnit, Measured, cost_methods,
+};
 pub use judge::{CallCase, CallRule, JudgeMode, Judgement, Submission, TestResult, TestSuite};
 pub use language::Language;
 pub use limits::{Isolation, Limits};
 pub use outcome::{Outcome, OutcomeClass, ProgramError};
-pub use pool::{Sandbox, SandboxConfig, SandboxError};
-pub use program::{Compiled, Program};
+pub use pool::{SandboxConfig, SandboxError};
 pub use queue::{Queue, Ticket};
+pub use sandbox::{Compiled, Done, Program, Remote, Run, Sandbox, Work};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Cost;
+
 /// The class of an outcome; the first that applies, in this order (arXiv 2207.01780 groups them into four).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -48,8 +50,11 @@ pub struct Outcome {
     pub stdout: String,
     /// Captured stderr, at most `output_bytes`.
     pub stderr: String,
-    /// Bytes of stdout and stderr that were cut off.
+    /// Bytes of stdout and stderr that the program wrote before it was ended and that were cut off.
     pub truncated_bytes: u64,
+    /// How many of `truncated_bytes` were stderr's; the others were stdout's.
+    #[serde(default)]
+    pub truncated_stderr_bytes: u64,
     /// User + system CPU time, in milliseconds.
     pub cpu_ms: f64,
     /// Wall time, in milliseconds.
@@ -60,4 +65,7 @@ pub struct Outcome {
     pub error: Option<ProgramError>,
     /// The isolation layers that were in force, by name.
     pub isolation: Vec<String>,
+    /// What running it costs, where that was asked for and could be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }

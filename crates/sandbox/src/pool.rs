@@ -1,4 +1,4 @@
-//! The worker pool: `Sandbox` is the handle everything else uses.
+//! The worker pool of this machine. Not here: the handle that everything else uses (`sandbox.rs`).
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,8 +13,8 @@ use crate::compile_cache::CompileCache;
 use crate::layers::Layers;
 use crate::zygote::{Role, Setup, Zygote};
 use crate::{
-    Compare, Isolation, Judgement, Language, Limits, Outcome, StdioCase, Submission, TestSuite, root, run,
-    seccomp, stdio, toolchain, verdict,
+    Compare, CostMethod, Isolation, Judgement, Language, Limits, Outcome, StdioCase, Submission, TestSuite,
+    root, run, seccomp, stdio, toolchain, verdict,
 };
 
 /// How the sandbox is set up.
@@ -72,6 +72,9 @@ pub enum SandboxError {
     /// A worker died twice over the same run, or the pool is shut down.
     #[error("sandbox worker failed: {0}")]
     Worker(String),
+    /// The work was to be done elsewhere, and no sandbox there did it.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 /// Longest wait for a free worker: every run is bounded, so a longer one means that the pool is far too small.
@@ -88,6 +91,8 @@ pub(crate) struct Worker {
     tester: Option<Zygote>,
     /// Those that launch programs of other languages.
     pub(crate) launchers: BTreeMap<Language, Zygote>,
+    /// Those that launch programs whose instructions are counted.
+    pub(crate) meters: BTreeMap<Language, Zygote>,
 }
 
 impl Worker {
@@ -114,25 +119,27 @@ struct StartRequest {
     reply: Sender<Result<Zygote, String>>,
 }
 
-/// A pool of isolated workers. Cheap to share (`&Sandbox` from many threads); dropping it kills every worker.
+/// A pool of isolated workers; dropping it kills every one.
 #[derive(Debug)]
-pub struct Sandbox {
+pub(crate) struct Pool {
     workers: Vec<Mutex<Worker>>,
     free: (Sender<usize>, Receiver<usize>),
     /// Held for reading by every run, for writing by one that must be alone.
     company: RwLock<()>,
     starter: Option<Sender<StartRequest>>,
     starter_thread: Option<JoinHandle<()>>,
-    setup: Arc<Setup>,
+    pub(crate) setup: Arc<Setup>,
     pub(crate) cache: CompileCache,
     pub(crate) build_limits: Limits,
+    /// Instructions of empty programs, once counted.
+    pub(crate) start_ups: Mutex<BTreeMap<(CostMethod, Language), u64>>,
     /// Like `setup`, with a language's toolchain in the private root.
     language_setups: Mutex<BTreeMap<Language, Arc<Setup>>>,
 }
 
-impl Sandbox {
+impl Pool {
     /// Probes the machine and starts the workers. Fails closed.
-    pub fn start(config: SandboxConfig) -> Result<Sandbox, SandboxError> {
+    pub(crate) fn start(config: SandboxConfig) -> Result<Pool, SandboxError> {
         let python = toolchain::find_python(config.python.as_deref())?;
         let steps = root::plan(&python.directories);
         let layers = Layers::choose(config.isolation, &steps)?;
@@ -160,7 +167,7 @@ impl Sandbox {
             })
             .map_err(|e| SandboxError::Worker(format!("starting a thread: {e}")))?;
         let free = bounded(count);
-        let sandbox = Sandbox {
+        let pool = Pool {
             workers: (0..count).map(|number| Mutex::new(Worker::new(number))).collect(),
             free,
             company: RwLock::default(),
@@ -169,26 +176,27 @@ impl Sandbox {
             setup,
             cache: CompileCache::open(),
             build_limits: config.build_limits,
+            start_ups: Mutex::default(),
             language_setups: Mutex::default(),
         };
         for index in 0..count {
-            let mut worker = sandbox.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
-            let start = |role| sandbox.new_zygote(&sandbox.setup, role, index).map_err(SandboxError::Worker);
+            let mut worker = pool.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
+            let start = |role| pool.new_zygote(&pool.setup, role, index).map_err(SandboxError::Worker);
             worker.solution = Some(start(Role::Solution)?);
             worker.tester = Some(start(Role::Tester)?);
             drop(worker);
-            let _ = sandbox.free.0.send(index);
+            let _ = pool.free.0.send(index);
         }
-        Ok(sandbox)
+        Ok(pool)
     }
 
     /// Number of workers: how many runs may be in flight at once.
-    pub fn workers(&self) -> usize {
+    pub(crate) fn workers(&self) -> usize {
         self.workers.len()
     }
 
     /// Runs one Python program with `stdin`. Blocks until a worker is free and the program ended or was ended.
-    pub fn run(&self, source: &str, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
+    pub(crate) fn run(&self, source: &str, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
         self.with_worker(|worker| {
             let zygote = self.present(&mut worker.solution, Role::Solution, worker.number)?;
             run::run_script(zygote, source, stdin, limits)
@@ -196,7 +204,7 @@ impl Sandbox {
     }
 
     /// Judges a solution by its tests: in different processes, unless the task says `TestSuite::Joint`.
-    pub fn judge(&self, submission: &Submission) -> Result<Judgement, SandboxError> {
+    pub(crate) fn judge(&self, submission: &Submission) -> Result<Judgement, SandboxError> {
         submission.tests.check()?;
         match &submission.tests {
             TestSuite::Stdio { cases, compare, language } => {
@@ -218,7 +226,7 @@ impl Sandbox {
     }
 
     /// Judges a program by stdin/stdout cases; its output is compared outside of its process.
-    pub fn judge_stdio(
+    pub(crate) fn judge_stdio(
         &self,
         program: &str,
         cases: &[StdioCase],
@@ -284,6 +292,21 @@ impl Sandbox {
         }
     }
 
+    /// The worker's launcher of programs of a language whose instructions are counted, started if need be.
+    pub(crate) fn meter<'a>(
+        &self,
+        worker: &'a mut Worker,
+        language: Language,
+        setup: &Arc<Setup>,
+    ) -> Result<&'a mut Zygote, String> {
+        match worker.meters.entry(language) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                Ok(entry.insert(self.new_zygote(setup, Role::Launcher, worker.number)?))
+            }
+        }
+    }
+
     /// The set-up whose private root holds a toolchain's `directories` too; made once a language.
     pub(crate) fn language_setup(&self, language: Language, directories: &[PathBuf]) -> Arc<Setup> {
         let mut setups = self.language_setups.lock().unwrap_or_else(PoisonError::into_inner);
@@ -329,7 +352,7 @@ fn repeated_once<T>(
     result
 }
 
-impl Drop for Sandbox {
+impl Drop for Pool {
     fn drop(&mut self) {
         self.workers.clear();
         self.starter = None;

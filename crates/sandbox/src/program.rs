@@ -12,14 +12,15 @@ use sha2::{Digest, Sha256};
 
 use crate::language::diagnosis::{self, OUT_OF_MEMORY, Place};
 use crate::language::{Build, Source};
+use crate::pool::Pool;
 use crate::root::PROGRAM;
 use crate::run::{exceeded, outcome_of, payload};
 use crate::supervise::{Capture, Flight, supervise};
 use crate::toolchain::{self, Tools};
 use crate::zygote::{Operation, Reason, Reply, Setup, Zygote, memory_file};
 use crate::{
-    Compare, JudgeMode, Judgement, Language, Limits, Outcome, OutcomeClass, ProgramError, Sandbox,
-    SandboxError, StdioCase, TestResult, stdio,
+    Compare, JudgeMode, Judgement, Language, Limits, Outcome, OutcomeClass, ProgramError, SandboxError,
+    StdioCase, TestResult, stdio,
 };
 
 /// Most bytes a built program may have.
@@ -31,32 +32,37 @@ const TOKEN_BYTES: usize = 32;
 
 /// A built program, ready to run any number of times.
 #[derive(Debug, Clone)]
-pub struct Program {
-    language: Language,
-    setup: Arc<Setup>,
+pub(crate) struct Built {
+    pub(crate) language: Language,
+    pub(crate) setup: Arc<Setup>,
     /// Its files: names and contents, as `launch.py` reads them.
-    files: Arc<Vec<u8>>,
-    start: Vec<String>,
-    place: Place,
+    pub(crate) files: Arc<Vec<u8>>,
+    pub(crate) start: Vec<String>,
+    pub(crate) place: Place,
 }
 
 /// What became of a build.
 #[derive(Debug, Clone)]
-pub enum Compiled {
+pub(crate) enum Attempt {
     /// It can be run.
-    Ready(Program),
+    Ready(Built),
     /// It could not be built: an outcome, as any other.
     Failed(Box<Outcome>),
 }
 
-impl Sandbox {
+impl Pool {
     /// Builds a program, or takes it from the cache.
-    pub fn compile(&self, language: Language, source: &str) -> Result<Compiled, SandboxError> {
+    pub(crate) fn compile(&self, language: Language, source: &str) -> Result<Attempt, SandboxError> {
         self.build(language, &Source { program: source, tests: None })
     }
 
     /// Runs a built program with `stdin`.
-    pub fn execute(&self, program: &Program, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
+    pub(crate) fn execute(
+        &self,
+        program: &Built,
+        stdin: &[u8],
+        limits: &Limits,
+    ) -> Result<Outcome, SandboxError> {
         self.with_worker(|worker| {
             let zygote = self.launcher(worker, program.language, &program.setup)?;
             launch(zygote, program, stdin, limits, None).map(|(outcome, _)| outcome)
@@ -64,7 +70,7 @@ impl Sandbox {
     }
 
     /// Builds and runs a program of any language with `stdin`.
-    pub fn run_in(
+    pub(crate) fn run_in(
         &self,
         language: Language,
         source: &str,
@@ -75,13 +81,13 @@ impl Sandbox {
             return self.run(source, stdin, limits);
         }
         match self.compile(language, source)? {
-            Compiled::Ready(program) => self.execute(&program, stdin, limits),
-            Compiled::Failed(outcome) => Ok(*outcome),
+            Attempt::Ready(program) => self.execute(&program, stdin, limits),
+            Attempt::Failed(outcome) => Ok(*outcome),
         }
     }
 
     /// Judges a program of any language by stdin/stdout cases; its output is compared outside of its process.
-    pub fn judge_stdio_in(
+    pub(crate) fn judge_stdio_in(
         &self,
         language: Language,
         source: &str,
@@ -93,10 +99,10 @@ impl Sandbox {
             return self.judge_stdio(source, cases, compare, limits);
         }
         match self.compile(language, source)? {
-            Compiled::Ready(program) => {
+            Attempt::Ready(program) => {
                 stdio::judge(cases, compare, limits, |stdin, limits| self.execute(&program, stdin, limits))
             }
-            Compiled::Failed(outcome) => {
+            Attempt::Failed(outcome) => {
                 let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
                 let test = TestResult { is_passed: false, message };
                 let tests = vec![test; cases.len()];
@@ -107,7 +113,7 @@ impl Sandbox {
 
     /// Judges a solution by a test program that it is part of (MultiPL-E, HumanEval-X): the weaker `JudgeMode::Joint`,
     /// where the end of the tests must be proven by a token that the solution is not given.
-    pub fn judge_program(
+    pub(crate) fn judge_program(
         &self,
         language: Language,
         solution: &str,
@@ -120,8 +126,8 @@ impl Sandbox {
             return Err(SandboxError::BadSubmission(message.into()));
         }
         let program = match self.build(language, &Source { program: solution, tests: Some(tests) })? {
-            Compiled::Ready(program) => program,
-            Compiled::Failed(outcome) => {
+            Attempt::Ready(program) => program,
+            Attempt::Failed(outcome) => {
                 let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
                 let tests = vec![TestResult { is_passed: false, message }];
                 return Ok(Judgement { outcome: *outcome, tests, mode: JudgeMode::Joint });
@@ -150,7 +156,7 @@ impl Sandbox {
         Ok(Judgement { outcome, tests, mode: JudgeMode::Joint })
     }
 
-    fn build(&self, language: Language, source: &Source<'_>) -> Result<Compiled, SandboxError> {
+    fn build(&self, language: Language, source: &Source<'_>) -> Result<Attempt, SandboxError> {
         if language == Language::Python {
             let message = "a Python program is not built\nhint: use run, judge or judge_unittest";
             return Err(SandboxError::BadSubmission(message.into()));
@@ -164,13 +170,7 @@ impl Sandbox {
         };
         let ready = |files: Vec<u8>| {
             let (start, files) = (build.start.clone(), Arc::new(files));
-            Compiled::Ready(Program {
-                language,
-                setup: Arc::clone(&setup),
-                files,
-                start,
-                place: place.clone(),
-            })
+            Attempt::Ready(Built { language, setup: Arc::clone(&setup), files, start, place: place.clone() })
         };
         let key = key(language, tools, &build);
         if let Some(files) = self.cache.get(&key) {
@@ -186,7 +186,7 @@ impl Sandbox {
                 self.cache.put(&key, &files);
                 Ok(ready(files))
             }
-            None => Ok(Compiled::Failed(Box::new(outcome))),
+            None => Ok(Attempt::Failed(Box::new(outcome))),
         }
     }
 }
@@ -261,7 +261,7 @@ fn compile(
 /// Runs a program; with a token, also what it showed as proof of its end.
 fn launch(
     zygote: &mut Zygote,
-    program: &Program,
+    program: &Built,
     stdin: &[u8],
     limits: &Limits,
     token: Option<&[u8]>,
@@ -288,14 +288,14 @@ fn launch(
 }
 
 /// A run that came back: what it did, how it ended, and what it wrote to its extra descriptor.
-struct Flown {
-    outcome: Outcome,
-    reply: Reply,
-    extra: Vec<u8>,
+pub(crate) struct Flown {
+    pub(crate) outcome: Outcome,
+    pub(crate) reply: Reply,
+    pub(crate) extra: Vec<u8>,
 }
 
 /// Hands a run to the zygote and waits for it. Descriptors from 3 on: the token's pipe, the captured extra, the order.
-fn fly(
+pub(crate) fn fly(
     zygote: &mut Zygote,
     operation: Operation,
     order: Vec<u8>,
@@ -348,7 +348,7 @@ fn filled_pipe(bytes: &[u8]) -> std::io::Result<OwnedFd> {
 }
 
 /// What `launch.py` reads: commands and environment, then the files.
-fn order(commands: &[Vec<String>], limits: &Limits, files: &[u8]) -> Vec<u8> {
+pub(crate) fn order(commands: &[Vec<String>], limits: &Limits, files: &[u8]) -> Vec<u8> {
     // A managed heap leaves room for the runtime itself, so that it can say that memory ran out.
     let heap_mb = ((limits.memory_bytes / 8 * 5) >> 20).max(16).to_string();
     let commands: Vec<Vec<String>> = commands
@@ -363,6 +363,8 @@ fn order(commands: &[Vec<String>], limits: &Limits, files: &[u8]) -> Vec<u8> {
             "TMPDIR": "{scratch}",
             "LANG": "C.UTF-8",
             "RUST_TEST_THREADS": "1",
+            "PYTHONHASHSEED": "0",
+            "PYTHONUTF8": "1",
         },
         "program": PROGRAM,
     })
@@ -373,7 +375,7 @@ fn order(commands: &[Vec<String>], limits: &Limits, files: &[u8]) -> Vec<u8> {
 }
 
 /// Whether the files that a build sent are names and contents as they must be: none can be written outside of its folder.
-fn are_sound(mut files: &[u8]) -> bool {
+pub(crate) fn are_sound(mut files: &[u8]) -> bool {
     let mut segment = || {
         let (length, rest) = files.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length) as usize;

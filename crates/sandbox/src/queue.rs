@@ -107,6 +107,11 @@ impl Queue {
         Ok(ticket)
     }
 
+    /// How many pieces of work wait, beside those that are running.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().jobs.len()
+    }
+
     /// Hands work in from async code; the future is ready, with the ticket, once there is room.
     pub fn submit_async<T, F>(&self, work: F) -> impl Future<Output = Ticket<T>> + '_
     where
@@ -196,10 +201,15 @@ where
         is_answered: Condvar::new(),
     });
     let promise = Promise(Some(Arc::clone(&slot)));
-    (Box::new(move |sandbox| promise.keep(work(sandbox))), Ticket(slot))
+    let job = move |sandbox: &Sandbox| {
+        if promise.is_awaited() {
+            promise.keep(work(sandbox));
+        }
+    };
+    (Box::new(job), Ticket(slot))
 }
 
-/// What a piece of work comes to: wait for it, or await it.
+/// What a piece of work comes to: wait for it, or await it. Dropping it takes back work that was not begun.
 #[derive(Debug)]
 #[must_use = "the answer comes through the ticket"]
 pub struct Ticket<T>(Arc<Slot<T>>);
@@ -237,6 +247,11 @@ impl<T> Slot<T> {
 }
 
 impl<T> Promise<T> {
+    /// Whether there still is a ticket: nobody else holds the other end.
+    fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_some_and(|slot| Arc::strong_count(slot) > 1)
+    }
+
     fn keep(mut self, answer: Result<T, SandboxError>) {
         if let Some(slot) = self.0.take() {
             slot.answer(answer);

@@ -123,10 +123,12 @@ pub(crate) fn outcome_of(zygote: &Zygote, reply: &Reply, captures: &[&Capture; 2
         stdout: String::from_utf8_lossy(&captures[0].bytes).into_owned(),
         stderr: String::from_utf8_lossy(&captures[1].bytes).into_owned(),
         truncated_bytes: captures.iter().map(|c| c.dropped).sum(),
+        truncated_stderr_bytes: captures[1].dropped,
         cpu_ms: reply.cpu_ms,
         wall_ms: 0.0,
         peak_memory_bytes: (reply.peak_memory_bytes > 0).then_some(reply.peak_memory_bytes),
         error: None,
         isolation: zygote.isolation.clone(),
+        cost: None,
     }
 }

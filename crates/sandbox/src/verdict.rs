@@ -76,6 +76,13 @@ impl Verdict {
     }
 }
 
+/// Which tests passed by these lines, and whether they are complete.
+pub(crate) fn read_lines(bytes: &[u8], secret: Option<&str>) -> (Vec<Option<bool>>, bool) {
+    let verdict = Verdict::read(bytes, secret);
+    let results = verdict.results.iter().map(|result| result.as_ref().map(|r| r.is_passed)).collect();
+    (results, verdict.is_complete)
+}
+
 /// The tests as the tester reads them: their kind, then what it needs.
 fn parts(tests: &TestSuite) -> Vec<&[u8]> {
     match tests {

@@ -376,6 +376,11 @@ impl Zygote {
         }
     }
 
+    /// Its process, as this process sees it.
+    pub(crate) fn pid(&self) -> i32 {
+        self.child.pid
+    }
+
     /// The socket that becomes readable when a reply comes.
     pub(crate) fn control(&self) -> BorrowedFd<'_> {
         self.control.as_fd()
@@ -412,7 +417,7 @@ impl Drop for Zygote {
     }
 }
 
-fn parse_reply(bytes: &[u8]) -> Option<Reply> {
+pub(crate) fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     let length = word(36)? as usize;
@@ -429,7 +434,7 @@ fn parse_reply(bytes: &[u8]) -> Option<Reply> {
         status: word(0)? as i32,
         reason,
         is_starved: word(8)? != 0,
-        cpu_ms: (long(12)? + long(20)?) as f64 / 1e3,
+        cpu_ms: long(12)?.saturating_add(long(20)?) as f64 / 1e3,
         peak_memory_bytes: long(28)?,
         text: String::from_utf8_lossy(text).into_owned(),
     })

@@ -1,6 +1,6 @@
 //! `cargo xtask bench metrics`: CodeBLEU beside the package `codebleu`, BLEU beside sacrebleu, on the same pairs.
 //!
-//! Both sides compute in one process each, start-up not counted, one thread; rounds of both alternate. The sums of the
+//! Both sides compute in one process each, start-up not counted, one thread, CPU time; rounds of both alternate. The sums of the
 //! scores are printed too: a fast wrong number would show.
 
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         }
     }
     let mut text = String::from(
-        "| metric | package, ms | hone, ms | ratio | sums of the scores |\n|---|---|---|---|---|\n",
+        "| metric | package, ms of CPU | hone, ms of CPU | ratio | sums of the scores |\n|---|---|---|---|---|\n",
     );
     for (index, title) in ["CodeBLEU, `codebleu` 0.7.0", "BLEU, sacrebleu 2.6.0"].iter().enumerate() {
         let [package, hone] =

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("runlog", &[]),
     ("metrics", &[]),
+    ("fleet", &["sandbox"]),
     ("dataset", &["sandbox"]),
     ("environment", &["dataset", "sandbox", "metrics"]),
     ("train", &["model", "dataset", "runlog"]),

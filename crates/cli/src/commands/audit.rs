@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use hone_dataset::Task;
 use hone_dataset::audit::{Audit, AuditConfig, Finding, audit_all};
-use hone_sandbox::{Isolation, Sandbox, SandboxConfig};
 use serde::Serialize;
 
-use crate::commands::run::isolation;
 use crate::progress::{Lines, Progress};
+use crate::sandboxes::SandboxArguments;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -44,9 +43,8 @@ pub(crate) struct Arguments {
     /// Audit the first N tasks of each file.
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Isolation: strict, standard or none.
-    #[arg(long, value_name = "LEVEL", default_value = "strict", value_parser = isolation)]
-    isolation: Isolation,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
 }
 
 /// What is said of a file.
@@ -69,8 +67,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         tasks.truncate(arguments.limit.unwrap_or(usize::MAX));
         files.push((path.clone(), tasks));
     }
-    let config = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
-    let sandbox = Sandbox::start(config).context("failed to start the sandbox")?;
+    let opened = arguments.sandbox.open(0, terminal)?;
     let config = AuditConfig { runs: arguments.runs, mutants: arguments.mutants, ..AuditConfig::default() };
     let mut results = Vec::new();
     for (path, tasks) in &files {
@@ -78,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         let mut progress = Progress::start(terminal, &stage, 0, tasks.len() as u64, Lines::Sparse);
         let mut audits = Vec::new();
         for chunk in tasks.chunks(CHUNK) {
-            audits.extend(audit_all(chunk, &sandbox, &config).context("failed to audit tasks")?);
+            audits.extend(audit_all(chunk, &opened.sandbox, &config).context("failed to audit tasks")?);
             progress.update(audits.len() as u64, &format!("{} with findings", found(&audits)));
         }
         progress.finish(&format!("{} tasks, {} with findings", audits.len(), found(&audits)));

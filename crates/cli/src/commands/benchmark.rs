@@ -67,6 +67,7 @@ struct Shown {
     cpu_ms: u64,
     memory_bytes: u64,
     broken: &'static [(&'static str, &'static str)],
+    exceptions: &'static [(&'static str, &'static str)],
     at_hand: Option<PathBuf>,
 }
 
@@ -88,6 +89,7 @@ impl Shown {
             cpu_ms: rules.cpu_ms,
             memory_bytes: rules.memory_bytes,
             broken: benchmark.broken,
+            exceptions: benchmark.exceptions,
             at_hand: benchmark.find(&folders()),
         }
     }
@@ -150,6 +152,7 @@ fn show(benchmark: &'static Benchmark, terminal: &Terminal) -> Result<()> {
         format!("comparison  {}", shown.comparison),
         format!("limits      {} ms CPU, {} MiB", shown.cpu_ms, shown.memory_bytes >> 20),
     ];
+    lines.extend(shown.exceptions.iter().map(|(id, how)| format!("exception   {id}: {how}")));
     lines.extend(shown.broken.iter().map(|(id, why)| format!("broken      {id}: {why}")));
     terminal.result(&lines.join("\n"));
     Ok(())

@@ -66,7 +66,7 @@ pub(crate) fn run(_arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     let mut findings = vec![processor(), memory(), disk(Path::new("."), "disk for runs")];
     findings.extend(isolation());
     findings.extend(toolchains());
-
+    findings.extend(cost());
     findings.extend(model());
     let can_run = findings.iter().all(|finding| finding.state != State::Missing);
     let diagnosis = Diagnosis { can_run, version: env!("CARGO_PKG_VERSION").to_string(), findings };
@@ -221,6 +221,25 @@ fn toolchains() -> Vec<Finding> {
             let path = tool.path.map(|path| format!(", {}", path.display())).unwrap_or_default();
             let found = tool.version.map_or("not found".to_string(), |version| format!("{version}{path}"));
             finding(&format!("language: {}", tool.language), state, found, tool.hint.unwrap_or_default())
+        })
+        .collect()
+}
+
+/// How the cost of programs is measured, for performance rewards: the best method that is there is the one used.
+fn cost() -> Vec<Finding> {
+    let methods = hone_sandbox::cost_methods();
+    let best = methods.iter().find(|method| method.is_available).map(|method| method.method);
+    methods
+        .into_iter()
+        .map(|method| {
+            let name = serde_json::to_value(method.method).ok();
+            let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown").to_string();
+            // A method that a better one makes unnecessary is not missed.
+            let is_needed = best.is_none_or(|best| method.method < best);
+            let state = if method.is_available || !is_needed { State::Good } else { State::Note };
+            let used = if best == Some(method.method) { ", used where it fits" } else { "" };
+            let hint = method.hint.unwrap_or_default();
+            finding(&format!("cost: {name}"), state, format!("{}{used}", method.detail), hint)
         })
         .collect()
 }

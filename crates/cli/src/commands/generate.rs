@@ -18,6 +18,7 @@ Examples:
   hone generate runs/quickstart-20260131-120000 \"Write a Python function that adds two numbers.\" --temperature 0
   hone generate smollm2-135m-instruct --raw \"def add(a, b):\" -n 4 --seed 7
   hone generate smollm2-135m-instruct --raw \"def add(a, b):\" --stop $'\\ndef' --temperature 0
+  hone generate smollm2-135m-instruct --raw \"def add(a, b):\" --beams 4 -n 2     the likeliest, not drawn ones
   hone generate smollm2-135m-instruct \"Say hello.\" --json
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run.";
@@ -45,6 +46,15 @@ pub(crate) struct Arguments {
     /// Keep the N likeliest tokens; 0 keeps all.
     #[arg(long, default_value_t = 0, value_name = "N")]
     top_k: usize,
+    /// Keep tokens at least this likely relative to the likeliest; 0 keeps all.
+    #[arg(long, default_value_t = 0.0)]
+    min_p: f32,
+    /// Beam search of this width instead of drawing; the best -n completions are shown.
+    #[arg(long, default_value_t = 0, value_name = "WIDTH")]
+    beams: usize,
+    /// α of a beam's score, Σ ln p / length^α.
+    #[arg(long, default_value_t = 1.0, value_name = "ALPHA")]
+    length_penalty: f32,
     /// Longest completion, in tokens.
     #[arg(long, default_value_t = 256, value_name = "N")]
     max_new_tokens: usize,
@@ -79,12 +89,16 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
         return Err(Usage("the prompt is empty".into()).into());
     }
     let mut network = model.policy(terminal.threads.unwrap_or(0))?;
-    if arguments.n == 1 && !terminal.is_json {
+    if arguments.n == 1 && arguments.beams == 0 && !terminal.is_json {
         return stream(arguments, &mut network, &model.text, tokens, terminal);
     }
     let samples = samples(arguments, &mut network, &model.text, tokens)?;
     if terminal.is_json {
         return terminal.json(&samples);
+    }
+    if let [only] = samples.as_slice() {
+        terminal.result(&only.text);
+        return Ok(());
     }
     for (index, sample) in samples.iter().enumerate() {
         terminal.result(&format!("{}\n{}", terminal.bold(&format!("--- {}", index + 1)), sample.text));
@@ -93,11 +107,17 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 }
 
 fn check(arguments: &Arguments) -> Result<()> {
-    let Arguments { temperature, top_p, n, max_new_tokens, .. } = arguments;
+    let Arguments { temperature, top_p, min_p, beams, length_penalty, n, max_new_tokens, .. } = arguments;
     let problem = if !(temperature.is_finite() && *temperature >= 0.0) {
         format!("--temperature: expected at least 0, found {temperature}")
     } else if !(*top_p > 0.0 && *top_p <= 1.0) {
         format!("--top-p: expected above 0 and at most 1, found {top_p}")
+    } else if !(0.0..=1.0).contains(min_p) {
+        format!("--min-p: expected 0 to 1, found {min_p}")
+    } else if !length_penalty.is_finite() {
+        format!("--length-penalty: expected a number, found {length_penalty}")
+    } else if *beams > 0 && n > beams {
+        format!("-n: expected at most --beams, {beams}, found {n}")
     } else if *n == 0 || *max_new_tokens == 0 {
         "-n and --max-new-tokens: expected at least 1, found 0".to_string()
     } else {
@@ -119,8 +139,9 @@ fn prompt_tokens(arguments: &Arguments, prompt: &str, text: &Text) -> Result<Vec
 }
 
 fn request(arguments: &Arguments, prompt: Vec<u32>, samples: usize) -> GenerateRequest {
-    let Arguments { temperature, top_k, top_p, max_new_tokens, seed, .. } = *arguments;
-    let sampling = SamplingParams { temperature, top_k, top_p, max_new_tokens };
+    let Arguments { temperature, top_k, top_p, min_p, beams, length_penalty, max_new_tokens, seed, .. } =
+        *arguments;
+    let sampling = SamplingParams { temperature, top_k, top_p, min_p, max_new_tokens, beams, length_penalty };
     let stop = arguments.stop.clone();
     GenerateRequest { prompt, samples, sampling, stop, stop_tokens: Vec::new(), seed: [seed, 0, 0] }
 }

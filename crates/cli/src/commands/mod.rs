@@ -15,6 +15,7 @@ pub(crate) mod model;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod train;
 
 use anyhow::Result;
@@ -34,6 +35,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<u8> {
         Command::Explain(arguments) => explain::run(&arguments, terminal)?,
         Command::Generate(arguments) => generate::run(&arguments, terminal)?,
         Command::Run(arguments) => return run::run(&arguments, terminal),
+        Command::Sandbox(command) => return sandbox::run(&command, terminal),
         Command::Report(arguments) => report::run(&arguments, terminal)?,
         Command::Model(command) => model::run(&command, terminal)?,
         Command::Data(command) => return data::run(&command, terminal),

@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// Do not evaluate before and after.
     #[arg(long)]
     no_eval: bool,
+    /// An evaluation of the same untrained model on the same tasks (`eval/before.json` of another run), to take instead of
+    /// making it again; `hone compare` does.
+    #[arg(long, value_name = "FILE", hide = true)]
+    before: Option<PathBuf>,
     /// Print the resolved recipe and what it will cost, and do nothing.
     #[arg(long)]
     dry_run: bool,
@@ -57,6 +61,9 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let (original, resolved) = (original(arguments)?, recipe.to_toml()?);
     let run = RunDir::create_with_recipe(&path, &training.manifest(&name), &original, &resolved)?;
     terminal.note(&format!("run {}", path.display()));
+    if let Some(before) = &arguments.before {
+        training.take_before(&run, before)?;
+    }
     let result = training.finish(&run)?;
     result.print(&recipe, terminal)
 }

@@ -20,14 +20,43 @@ pub(super) fn check(recipe: &Recipe, source: &Source) -> Result<(), RecipeError>
         })
     };
     room("trainer", recipe.trainer.validate())?;
+    room("trainer", replay(recipe))?;
     algorithm(recipe, source)?;
     said(source, "environment", recipe.environment.check())?;
     said(source, "reward", super::reward::check(&recipe.reward))?;
     said(source, "eval", recipe.eval.check())?;
+    said(source, "monitor", recipe.monitor.check())?;
     room("model", check_model(recipe))?;
     file(source, "tasks.train", &recipe.tasks.train)?;
     recipe.tasks.heldout.iter().try_for_each(|path| file(source, "tasks.heldout", path))?;
+    recipe.tasks.preferences.iter().try_for_each(|path| file(source, "tasks.preferences", path))?;
+    room("tasks", one_log(recipe))?;
     recipe.tasks.trajectories.iter().try_for_each(|path| log(source, path))
+}
+
+/// There is one thing to learn from beside sampling.
+fn one_log(recipe: &Recipe) -> Result<(), ConfigError> {
+    let tasks = &recipe.tasks;
+    let is_one = tasks.preferences.is_none() || tasks.trajectories.is_none();
+    ConfigError::require(is_one, "preferences", "unset beside tasks.trajectories", "both")
+}
+
+/// Replaying needs a log, and going online after it needs steps.
+fn replay(recipe: &Recipe) -> Result<(), ConfigError> {
+    let trainer = &recipe.trainer;
+    let hint = "tasks.trajectories = \"RUN\" names the log; without it every step is sampled";
+    let keys = [
+        ("offline_steps", trainer.offline_steps > 0, trainer.offline_steps as f64),
+        ("replay_fraction", trainer.replay_fraction < 1.0, trainer.replay_fraction),
+    ];
+    for (key, is_said, value) in keys {
+        if is_said && recipe.tasks.trajectories.is_none() {
+            return Err(ConfigError::new(key, "unset where there is no log", value).with_hint(hint));
+        }
+    }
+    let is_online = trainer.replay_fraction < 1.0;
+    let has_steps = !is_online || trainer.offline_steps < trainer.steps;
+    ConfigError::require(has_steps, "offline_steps", "below trainer.steps", trainer.offline_steps)
 }
 
 /// Logged trajectories: a run directory or one of its files.

@@ -15,6 +15,7 @@ use hone_environment::{CodeEnvironmentConfig, RewardPart};
 use hone_eval::EvalConfig;
 use hone_model::{LoraConfig, Trainable};
 use hone_rl::{Algorithm, TokenReward, TrainerConfig};
+use hone_runlog::MonitorConfig;
 use hone_sandbox::Isolation;
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +42,13 @@ pub(crate) struct Recipe {
     pub(crate) trainer: TrainerConfig,
     /// How it is measured before and after.
     pub(crate) eval: EvalConfig,
+    /// When the run is said to be suspicious.
+    pub(crate) monitor: MonitorConfig,
 }
 
 /// The tables of a recipe, in the order they are printed.
 const TABLES: &[&str] =
-    &["model", "tasks", "reward", "environment", "sandbox", "algorithm", "trainer", "eval"];
+    &["model", "tasks", "reward", "environment", "sandbox", "algorithm", "trainer", "eval", "monitor"];
 
 /// `[model]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +111,10 @@ pub(crate) struct TasksSection {
     /// A run, or a file of trajectories, to learn from instead of sampling: offline. Relative to the recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trajectories: Option<PathBuf>,
+    /// A file of answers with scores (`hone data rate`), or of pairs, to learn from instead of sampling: offline. Relative to
+    /// the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) preferences: Option<PathBuf>,
 }
 
 /// `[sandbox]`
@@ -116,8 +123,12 @@ pub(crate) struct TasksSection {
 pub(crate) struct SandboxSection {
     /// Isolation demanded.
     pub(crate) isolation: Isolation,
-    /// Programs in flight at once; 0 means one a core.
+    /// Programs in flight at once; 0 means one a core. Not used with `endpoints`.
     pub(crate) workers: usize,
+    /// Sandbox services (`hone sandbox serve`) that run programs instead of this machine; their token is read from
+    /// HONE_SANDBOX_TOKEN.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) endpoints: Vec<String>,
 }
 
 impl Recipe {
@@ -137,12 +148,15 @@ impl Recipe {
             algorithm: source.take_tagged("algorithm")?,
             trainer: source.take("trainer")?,
             eval: source.take("eval")?,
+            monitor: source.take("monitor")?,
         };
         source.finish(TABLES)?;
         recipe.tasks.train = absolute(&source, "tasks.train", &recipe.tasks.train);
         recipe.tasks.heldout = recipe.tasks.heldout.map(|path| absolute(&source, "tasks.heldout", &path));
         recipe.tasks.trajectories =
             recipe.tasks.trajectories.map(|path| absolute(&source, "tasks.trajectories", &path));
+        recipe.tasks.preferences =
+            recipe.tasks.preferences.map(|path| absolute(&source, "tasks.preferences", &path));
         recipe.model.name = model_name(&source, &recipe.model.name);
         check::check(&recipe, &source)?;
         Ok(recipe)

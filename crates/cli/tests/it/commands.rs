@@ -137,3 +137,94 @@ fn an_audit_lists_what_fools_the_tests() {
     );
     hone(&["audit", path.to_str().unwrap(), "--limit", "1"]).code(0);
 }
+
+#[test]
+fn a_program_is_judged_by_tests_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = folder.path().join("tests.json");
+    fs::write(&tests, r#"{"kind": "asserts", "asserts": ["assert f(1) == 2", "assert f(2) == 5"]}"#).unwrap();
+    let judge = ["run", "-", "--tests", tests.to_str().unwrap()];
+    let call = hone_with(&judge, "def f(x):\n    return x + 1\n", &[]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let text = call.code(1).stdout;
+    assert!(text.contains("test 1: passed") && text.contains("1 of 2 tests passed"), "{text}");
+    let script = folder.path().join("tests.py");
+    fs::write(&script, "assert f(1) == 2\n").unwrap();
+    let judge = ["run", "-", "--tests", script.to_str().unwrap(), "--json"];
+    let judgement = hone_with(&judge, "def f(x):\n    return x + 1\n", &[]).code(0).json();
+    assert_eq!(
+        (judgement["mode"].as_str(), judgement["outcome"]["class"].as_str()),
+        (Some("split"), Some("passed"))
+    );
+}
+
+#[test]
+fn many_pairs_run_in_order_and_go_on_where_they_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pairs, results) = (folder.path().join("pairs.jsonl"), folder.path().join("results.jsonl"));
+    let tests = serde_json::json!({"kind": "asserts", "asserts": ["assert f(2) == 4"]});
+    let mut lines: Vec<String> = (0..6)
+        .map(|number| {
+            let solution = format!("def f(x):\n    return x * {number}\n");
+            serde_json::json!({"id": format!("p{number}"), "solution": solution, "tests": tests}).to_string()
+        })
+        .collect();
+    lines.push(serde_json::json!({"solution": "print(input())", "stdin": "hello"}).to_string());
+    fs::write(&pairs, lines.join("\n")).unwrap();
+    let (pairs, file) = (pairs.to_str().unwrap(), results.to_str().unwrap());
+    let call = hone(&["run", pairs, "--jobs", "2"]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let stdout = call.code(0).stdout;
+    let rows: Vec<serde_json::Value> =
+        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["p0", "p1", "p2", "p3", "p4", "p5", "7"]);
+    assert_eq!(
+        (rows[2]["class"].as_str(), rows[3]["class"].as_str()),
+        (Some("passed"), Some("wrong-answer"))
+    );
+    assert_eq!(rows[6]["outcome"]["stdout"], "hello\n");
+    // As an ended run leaves it: three whole lines, and a part of the fourth. What is there is kept as it is.
+    let kept: Vec<&str> = stdout.lines().take(3).collect();
+    fs::write(&results, format!("{}\n{{\"id\": \"p3\", \"li", kept.join("\n"))).unwrap();
+    hone(&["run", pairs, "--jobs", "1", "--output", file]).code(0).says(&["7/7", "passed"]);
+    let text = fs::read_to_string(&results).unwrap();
+    assert_eq!(text.lines().count(), 7);
+    assert!(text.starts_with(&kept.join("\n")), "{text}");
+    hone(&["run", pairs, "--jobs", "1", "--output", file, "--limit", "cpu_ms=900"])
+        .code(2)
+        .says(&["expected results of the same lines", "hint:"]);
+    hone_with(&["run", "-", "--jobs", "1"], "{\"solution\": 1}\n", &[]).code(2).says(&["-:1:"]);
+}
+
+#[test]
+fn a_service_needs_a_token_and_runs_programs_for_who_has_it() {
+    hone(&["sandbox", "serve"]).code(2).says(&["HONE_SANDBOX_TOKEN", "hint:"]);
+    hone(&["sandbox", "serve", "--no-token", "--listen", "0.0.0.0:0"]).code(2).says(&["loopback"]);
+    let cache = tempfile::tempdir().unwrap();
+    let token = ("HONE_SANDBOX_TOKEN", "a-token-for-this-test");
+    let serve = ["sandbox", "serve", "--listen", "127.0.0.1:0", "--workers", "1", "--json"];
+    let mut service = crate::start(&serve, cache.path(), &[token]).spawn().unwrap();
+    let mut line = String::new();
+    let mut stdout = std::io::BufReader::new(service.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    if line.is_empty() {
+        eprintln!("skipped: the sandbox is not available here");
+        service.wait().unwrap();
+        return;
+    }
+    let url = serde_json::from_str::<serde_json::Value>(&line).unwrap()["url"].as_str().unwrap().to_owned();
+    let run = ["run", "-", "--sandbox", &url, "--json"];
+    let outcome = hone_with(&run, "print(6 * 7)\n", &[token]).code(0).json();
+    assert_eq!(outcome["stdout"], "42\n");
+    hone_with(&run, "print(1)\n", &[]).code(3).says(&["token", "hint:"]);
+    std::process::Command::new("kill").arg(service.id().to_string()).status().unwrap();
+    assert!(service.wait().unwrap().success(), "SIGTERM ends it in order");
+    hone_with(&run, "print(1)\n", &[token]).code(3).says(&["no sandbox service can be reached", "hint:"]);
+}

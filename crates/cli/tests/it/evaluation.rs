@@ -85,7 +85,7 @@ fn samples_are_scored_resumed_and_compared() {
     assert!(summary["signature"].as_str().unwrap().contains("benchmark=humaneval"));
     assert!(fs::read_to_string(page).unwrap().contains("T/1"));
     let Some(call) = folder.eval(&["--samples", &after, "--output", second]) else { return };
-    assert!(call.code(0).stdout.contains("pass@1  75.0%"));
+    assert!(call.code(0).stdout.contains("pass@1           75.0%"));
     // An interrupted result goes on: with its last line cut in the middle, the missing sample is judged again.
     let whole = fs::read_to_string(second).unwrap();
     fs::write(second, &whole[..whole.len() - 20]).unwrap();
@@ -233,4 +233,28 @@ fn metrics_of_a_file() {
     assert!(codebleu.contains("mode:strict") && codebleu.contains("codebleu data flow"), "{codebleu}");
     scored(&["--metric", "codebleu"]).code(2).says(&["expected --language"]);
     scored(&["--metric", "bleurt"]).code(2).says(&["expected bleu, chrf"]);
+}
+
+#[test]
+fn a_choice_is_made_among_the_samples_of_a_file() {
+    let folder = Folder::new();
+    let prompt = "def double(x):\n    \"\"\" Doubles.\n    >>> double(1)\n    2\n    \"\"\"\n";
+    folder.write(
+        "rows.jsonl",
+        &[json!({"task_id": "T/0", "prompt": prompt, "entry_point": "double", "canonical_solution": "    return 2 * x\n",
+                 "test": "def check(candidate):\n    assert candidate(5) == 10\n"})],
+    );
+    let (right, wrong) = ("    return x + x\n", "    return x\n");
+    let samples = folder
+        .write("a.jsonl", &[sample("T/0", wrong), sample("T/0", right), sample("T/0", "    return 2 * x\n")]);
+    let Some(call) = folder.eval(&["--samples", &samples, "--search", "best-of-n", "--json"]) else { return };
+    let found = call.code(0).json();
+    let value = |path: &str| found.pointer(path).and_then(Value::as_f64);
+    assert_eq!((value("/chosen/value"), value("/oracle/value")), (Some(1.0), Some(1.0)), "{found}");
+    assert_eq!((value("/choosers/first/value"), value("/choosers/majority/value")), (Some(0.0), Some(1.0)));
+    assert!(value("/n_at_k/1@3/value") == Some(1.0) && found["choosers"].get("logprob").is_none(), "{found}");
+    let Some(call) = folder.eval(&["--samples", &samples, "--search", "repair"]) else { return };
+    call.code(2).says(&["a samples file holds no model"]);
+    let Some(call) = folder.eval(&["--samples", &samples, "--search", "luck"]) else { return };
+    call.code(2).says(&["expected a search, one of best-of-n"]);
 }

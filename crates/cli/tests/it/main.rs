@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop")]
 
 mod commands;
+mod comparing;
 mod evaluation;
 mod help;
+mod rating;
 mod recipes;
 mod survival;
 mod tiny_model;

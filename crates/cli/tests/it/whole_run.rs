@@ -122,32 +122,92 @@ fn threads_and_interruptions_change_no_number() {
     assert_eq!(metrics(&whole), metrics(&parts));
 }
 
+/// A run learns from another's log, then samples with half of each batch replayed, and says how that went.
 #[test]
-fn methods_side_by_side() {
+fn from_offline_to_online() {
     let (folder, recipe) = folder();
-    let text = fs::read_to_string(&recipe).unwrap();
-    let grpo = "type = \"grpo\"\ndynamic_sampling = false\nmask_truncated = false";
-    let ppo = folder.path().join("ppo.toml");
-    fs::write(&ppo, text.replace(grpo, "type = \"ppo\"")).unwrap();
-    let out = folder.path().join("out");
-    let (first, second, folder) = (recipe.to_str().unwrap(), ppo.to_str().unwrap(), out.to_str().unwrap());
-    let compare = || hone(&["compare", first, second, "--out", folder, "--json"]);
-    let call = compare();
-    if call.stderr.contains("isolation") && call.code != Some(0) {
-        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
-        return;
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    // A reward that differs between answers, so that there is something to learn.
+    let reward = "reward=[{ type = \"all-pass\" }, { type = \"length\" }]";
+    let Some(_) = train(&recipe, &first, &["--no-eval", "--set", reward]) else { return };
+    let log = format!("tasks.trajectories={}", first.display());
+    let online = ["trainer.offline_steps=2", "trainer.replay_fraction=0.5", "trainer.steps=5", &log, reward];
+    let settings: Vec<&str> = online.iter().flat_map(|setting| ["--set", setting]).collect();
+    let call = train(&recipe, &second, &settings).unwrap();
+    let result = call.json();
+    assert_eq!(
+        (result["switch"]["offline_steps"].as_u64(), result["switch"]["online_steps"].as_u64()),
+        (Some(2), Some(3))
+    );
+    assert!(result["evaluation"]["switch"]["all"]["pass_at"]["1"]["value"].is_number(), "{result}");
+    assert!(call.stderr.contains("evaluating switch"), "{}", call.stderr);
+    let report = fs::read_to_string(second.join("report.html")).unwrap();
+    assert!(report.contains("From offline to online"));
+    let shares: Vec<f64> = metrics(&second)
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["replay/fraction"].as_f64().unwrap()
+        })
+        .collect();
+    assert!(
+        shares.len() == 5 && shares[1] == 1.0 && shares[2..].iter().all(|share| *share < 1.0),
+        "{shares:?}"
+    );
+    // Killed while it was offline, and resumed: the same numbers.
+    let whole = metrics(&second);
+    let parts = folder.path().join("parts");
+    let short = [&settings[..], &["--set", "trainer.time_limit_minutes=0.000001"]].concat();
+    train(&recipe, &parts, &short).unwrap();
+    hone(&["resume", parts.to_str().unwrap(), "--set", "trainer.time_limit_minutes=60"]).code(0);
+    assert_eq!(metrics(&parts), whole);
+    // Without a log there is nothing to replay.
+    let mut arguments = vec!["train", recipe.to_str().unwrap(), "--dry-run"];
+    arguments.extend(&settings[..4]);
+    hone(&arguments).code(2).says(&[
+        "trainer.offline_steps",
+        "unset where there is no log",
+        "tasks.trajectories",
+    ]);
+    let committed = crate::root().join("recipes/offline/grpo-online.toml");
+    hone(&["train", committed.to_str().unwrap(), "--dry-run", "--set", &log]).code(0);
+}
+
+/// What the monitor finds is said, kept, shown in the report, and not said again by a resumed run.
+#[test]
+fn what_is_suspicious_is_said_kept_and_shown() {
+    let (folder, recipe) = folder();
+    let run = folder.path().join("run");
+    // Rewards that vary by nothing but the text, and a monitor that finds everything above the usual suspicious.
+    let grader = "import json, sys, zlib\nanswer = json.loads(sys.stdin.readline())\n\
+        print(json.dumps({'reward': zlib.crc32(answer['program'].encode()) % 1000 / 1000}))\n";
+    fs::write(folder.path().join("grader.py"), grader).unwrap();
+    let path = folder.path().join("grader.py");
+    let reward = format!("reward=[{{ type = \"program\", path = \"{}\" }}]", path.display());
+    let watch =
+        ["monitor.window=6", "monitor.reward_z=0.001", "trainer.steps=14", "trainer.keep_checkpoints=4"];
+    let mut settings = vec!["--no-eval", "--set", &reward];
+    settings.extend(watch.iter().flat_map(|setting| ["--set", setting]));
+    let Some(call) = train(&recipe, &run, &settings) else { return };
+    assert!(
+        call.stderr.contains("suspicious at step") && call.stderr.contains("hone report"),
+        "{}",
+        call.stderr
+    );
+    let alerts = fs::read_to_string(run.join("alerts.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(alerts.lines().next().unwrap()).unwrap();
+    assert!(
+        first["step"].as_u64().unwrap() > 6 && first["programs"][0]["reward"].as_f64().unwrap() > 0.0,
+        "{first}"
+    );
+    assert!(first["programs"][0]["program"].as_str().unwrap().starts_with("def "), "{first}");
+    assert!(fs::read_to_string(run.join("report.html")).unwrap().contains("Look at this"));
+    // Killed at a step before: the alerts after it are found again, once each.
+    fs::remove_file(run.join("finished.json")).unwrap();
+    for step in [13, 14] {
+        fs::remove_dir_all(run.join(format!("checkpoints/step-0000{step}"))).unwrap();
     }
-    let result = call.code(0).json();
-    assert_eq!(result["methods"].as_array().unwrap().len(), 2, "{result}");
-    assert!(fs::read_to_string(out.join("compare.html")).unwrap().contains("<td>ppo</td>"));
-    let finished = |name: &str| fs::read(out.join(name).join("finished.json")).unwrap();
-    let before = (finished("tiny-seed0"), finished("ppo-seed0"));
-    compare().code(0);
-    assert_eq!((finished("tiny-seed0"), finished("ppo-seed0")), before, "nothing is done twice");
-    // A run directory of another recipe in its place, and recipes that do not compare, are refused.
-    hone(&["compare", first, "--out", folder, "--set", "trainer.steps=2"])
-        .code(2)
-        .says(&["holds a run of another recipe", "hint: give --out"]);
-    fs::write(&ppo, text.replace("steps = 3", "steps = 4")).unwrap();
-    compare().code(2).says(&["trainer.steps is 3", "and 4 in", "hint: a comparison needs the same"]);
+    let before = metrics(&run);
+    hone(&["resume", run.to_str().unwrap()]).code(0).says(&["continuing after step 12"]);
+    assert_eq!(metrics(&run), before);
+    assert_eq!(fs::read_to_string(run.join("alerts.jsonl")).unwrap(), alerts);
 }

@@ -120,7 +120,7 @@ pub fn audit(task: &Task, sandbox: &Sandbox, config: &AuditConfig) -> Result<Aud
     for probe in hacks::probes(task) {
         audit.judged += 1;
         if verdict(&probe.program)? == OutcomeClass::Passed {
-            let witness = witness(task, &probe.program, sandbox, config)?;
+            let witness = witness(task, &probe.program, sandbox, &config.limits)?;
             let proof = witness.map_or("it passes every test".into(), |witness| witness.proof());
             audit.findings.push(finding(probe.kind, &probe.what, &probe.program, proof));
         }
@@ -130,7 +130,7 @@ pub fn audit(task: &Task, sandbox: &Sandbox, config: &AuditConfig) -> Result<Aud
         if verdict(&mutant.program)? != OutcomeClass::Passed {
             continue;
         }
-        match witness(task, &mutant.program, sandbox, config)? {
+        match witness(task, &mutant.program, sandbox, &config.limits)? {
             Some(witness) => {
                 audit.findings.push(finding(Kind::Mutant, &mutant.change, &mutant.program, witness.proof()));
             }
@@ -138,6 +138,17 @@ pub fn audit(task: &Task, sandbox: &Sandbox, config: &AuditConfig) -> Result<Aud
         }
     }
     Ok(audit)
+}
+
+/// A call on which a program differs from the task's reference, in words, if one is found: a second opinion on a program
+/// that passed. Calls are those of the tests and small changes of their arguments; both programs run in the sandbox.
+pub fn difference(
+    task: &Task,
+    program: &str,
+    sandbox: &Sandbox,
+    limits: &Limits,
+) -> Result<Option<String>, SandboxError> {
+    Ok(witness(task, program, sandbox, limits)?.map(|witness| witness.proof()))
 }
 
 /// Audits every task, as many at once as the sandbox has workers; results in the order of the tasks.
@@ -180,7 +191,7 @@ fn witness(
     task: &Task,
     program: &str,
     sandbox: &Sandbox,
-    config: &AuditConfig,
+    limits: &Limits,
 ) -> Result<Option<Witness>, SandboxError> {
     let question = serde_json::json!({
         "reference": task.reference,
@@ -188,7 +199,7 @@ fn witness(
         "entry_point": task.entry_point,
         "tests": format!("{}\n{}\n", source(&task.tests), task.example),
     });
-    let outcome = sandbox.run(include_str!("witness.py"), question.to_string().as_bytes(), &config.limits)?;
+    let outcome = sandbox.run(include_str!("witness.py"), question.to_string().as_bytes(), limits)?;
     let line = outcome.stdout.lines().next_back().unwrap_or_default();
     Ok(serde_json::from_str::<Option<Witness>>(line).ok().flatten())
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod benchmarks;
 mod committed_tasks;
+mod hostile;
 mod validation;
 
 use hone_sandbox::{Isolation, Limits, Sandbox, SandboxConfig};

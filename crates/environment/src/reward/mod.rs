@@ -8,6 +8,7 @@
 //! Not here: what depends on tokens or log-probs (length, overlong answers, KL): `hone_rl::TokenReward`.
 
 mod grader;
+mod security;
 
 use hone_metrics::Language;
 use hone_metrics::codebleu::{data_flow_match, syntax_match};
@@ -15,6 +16,7 @@ use hone_sandbox::OutcomeClass;
 use serde::{Deserialize, Serialize};
 
 pub use grader::{Grader, GraderError, Graders};
+pub use security::{Findings, NoScanner, Scanner, Security, SecurityFinding, Severity};
 
 use crate::Verdict;
 
@@ -39,6 +41,8 @@ pub enum RewardPart {
     DataFlowMatch(Plain),
     /// 1 if the answer is the program and nothing else, 0 if text had to be dropped from it.
     Format(Plain),
+    /// What bandit finds in the program: 0 if nothing, down to −1.
+    Security(Security),
     /// A program of the user's says what the answer is worth.
     Program(Grader),
 }
@@ -119,7 +123,7 @@ pub struct Judged<'a> {
 
 impl RewardPart {
     /// Every type's name, in the order of the list.
-    pub const TYPES: [&'static str; 8] = [
+    pub const TYPES: [&'static str; 9] = [
         "all-pass",
         "fraction",
         "outcome-classes",
@@ -127,6 +131,7 @@ impl RewardPart {
         "ast-match",
         "data-flow-match",
         "format",
+        "security",
         "program",
     ];
 
@@ -150,6 +155,7 @@ impl RewardPart {
             RewardPart::AstMatch(_) => "ast-match",
             RewardPart::DataFlowMatch(_) => "data-flow-match",
             RewardPart::Format(_) => "format",
+            RewardPart::Security(_) => "security",
             RewardPart::Program(grader) => &grader.name,
         }
     }
@@ -164,11 +170,12 @@ impl RewardPart {
             | RewardPart::DataFlowMatch(plain)
             | RewardPart::Format(plain) => plain.weight,
             RewardPart::OutcomeClasses(classes) => classes.weight,
+            RewardPart::Security(security) => security.weight,
             RewardPart::Program(grader) => grader.weight,
         }
     }
 
-    /// v; `None` for a grader, which has to be run.
+    /// v; `None` for a grader or a scanner, which have to be asked.
     pub fn value(&self, judged: &Judged<'_>) -> Option<f64> {
         let Verdict { class, tests_passed, tests_total, program, .. } = judged.verdict;
         let is_passed = *class == OutcomeClass::Passed;
@@ -189,7 +196,7 @@ impl RewardPart {
                 share(data_flow_match(Language::Python, program, judged.reference))
             }
             RewardPart::Format(_) => f64::from(u8::from(judged.is_program_only)),
-            RewardPart::Program(_) => return None,
+            RewardPart::Security(_) | RewardPart::Program(_) => return None,
         })
     }
 
@@ -201,6 +208,7 @@ impl RewardPart {
         }
         match self {
             RewardPart::OutcomeClasses(classes) => classes.check(),
+            RewardPart::Security(security) => security.check(),
             RewardPart::Program(grader) => grader.check(),
             _ => Ok(()),
         }

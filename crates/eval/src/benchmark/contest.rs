@@ -50,6 +50,7 @@ pub(super) fn apps(row: &Row) -> Result<Problem, String> {
     // The prompt of its paper, §A.
     let prompt = format!("\nQUESTION:\n{question}\n{starter}\n{form}\nANSWER:\n");
     Ok(Problem {
+        memory_bytes: None,
         id: row.id("problem_id")?,
         topic: row.text_or_empty("difficulty"),
         date: String::new(),
@@ -107,6 +108,7 @@ pub(super) fn live_code_bench(row: &Row) -> Result<Problem, String> {
         },
     };
     Ok(Problem {
+        memory_bytes: None,
         id: row.id("question_id")?,
         topic: row.text_or_empty("difficulty"),
         date: row.text_or_empty("contest_date").chars().take(10).collect(),

@@ -48,6 +48,7 @@ fn problem(
     let assembly = Assembly::Expression { code: code.clone(), forbidden, required };
     let expected = row.text("output")?;
     let problem = Problem {
+        memory_bytes: None,
         id: row.id("id")?,
         topic: String::new(),
         date: String::new(),

@@ -13,6 +13,7 @@ pub(super) fn infilling(row: &Row) -> Result<Problem, String> {
     let id = row.id("task_id")?;
     let solution = row.text("canonical_solution")?;
     Ok(Problem {
+        memory_bytes: None,
         topic: id.split('/').next().unwrap_or_default().to_owned(),
         date: String::new(),
         question: format!(

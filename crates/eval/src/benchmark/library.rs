@@ -2,7 +2,7 @@
 //!
 //! The suites patch and inspect the solution's inside, so they run in its process (`JudgeMode::Joint`, which the verdict
 //! records): weaker than all other benchmarks here. Its references need some 70 libraries and a network for a few; what
-//! this machine lacks shows in `hone eval --check`.
+//! this machine lacks shows in `hone eval --check`; `--python` names a venv that has them.
 
 use hone_sandbox::TestSuite;
 
@@ -15,6 +15,7 @@ pub(super) fn big_code_bench(row: &Row) -> Result<Problem, String> {
     let solution = row.text("canonical_solution")?;
     let tests = TestSuite::Joint { tests: Box::new(TestSuite::Unittest { code: row.text("test")? }) };
     Ok(Problem {
+        memory_bytes: None,
         id: row.id("task_id")?,
         topic: String::new(),
         date: String::new(),

@@ -13,12 +13,15 @@ mod infilling;
 mod library;
 mod problem;
 mod program;
+mod published;
 mod rows;
 mod set;
+mod translated;
+mod translated_answer;
 
 pub use catalogue::{Benchmark, Rules, Source, TASK_RULES, benchmarks, find_benchmark};
 pub use check::{ReferenceCheck, ReferenceFailure, check_references};
-pub use problem::{Assembly, Problem};
+pub use problem::{Assembly, FunctionEnd, Problem};
 pub(crate) use rows::read_text;
 pub use rows::{BenchmarkError, sha256};
 pub use set::{BenchmarkSet, PromptStyle};

@@ -1,7 +1,7 @@
 //! One problem of a benchmark.
 
 use hone_dataset::Task;
-use hone_sandbox::TestSuite;
+use hone_sandbox::{Language, TestSuite};
 
 /// How it is asked, how an answer becomes a program, what judges it.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Problem {
     pub tests: TestSuite,
     /// A whole program that should pass, where the benchmark has one.
     pub reference: Option<String>,
+    /// Memory of its program where the benchmark's own limit is too little for the reference, in bytes.
+    pub memory_bytes: Option<u64>,
 }
 
 /// How an answer becomes the program that is judged.
@@ -50,6 +52,17 @@ pub enum Assembly {
         /// After it.
         tail: String,
     },
+    /// It continues a program in another language, or is a whole one.
+    Translated {
+        /// What it is written in.
+        language: Language,
+        /// What is continued.
+        head: String,
+        /// The function that is tested.
+        entry_point: String,
+        /// Where the function ends.
+        end: FunctionEnd,
+    },
     /// It is an expression that is asked for as the function `answer`.
     Expression {
         /// Code the expression may use.
@@ -59,6 +72,17 @@ pub enum Assembly {
         /// Text without which it is no answer.
         required: Option<String>,
     },
+}
+
+/// Where a completion's function ends, in languages with braces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunctionEnd {
+    /// At the completion's last closing brace (HumanEval-X).
+    LastBrace,
+    /// At the first stop (MultiPL-E).
+    Stop,
+    /// At the first stop, and the tests begin with the closing brace (MultiPL-E).
+    Tests,
 }
 
 impl Problem {
@@ -78,6 +102,7 @@ impl Problem {
             assembly: Assembly::Continuation { head, entry_point: task.entry_point.clone() },
             tests: task.tests.clone(),
             reference: Some(task.reference.clone()),
+            memory_bytes: None,
         }
     }
 }

@@ -6,14 +6,20 @@
 use hone_environment::extract_program;
 use hone_metrics::Language;
 
-use super::{Assembly, Problem};
+use super::{Assembly, FunctionEnd, Problem, translated, translated_answer};
 use crate::extraction::{Extracted, defines, extract_code};
 
 impl Problem {
     /// The program of a base model's continuation, which ends at the first stop.
     pub fn program_of_completion(&self, completion: &str) -> String {
         let end = self.stops.iter().filter_map(|stop| completion.find(stop.as_str())).min();
-        self.program_of_whole_completion(&completion[..end.unwrap_or(completion.len())])
+        let completion = &completion[..end.unwrap_or(completion.len())];
+        match &self.assembly {
+            Assembly::Translated { end: FunctionEnd::LastBrace, .. } => {
+                self.program_of_whole_completion(translated_answer::to_last_brace(completion))
+            }
+            _ => self.program_of_whole_completion(completion),
+        }
     }
 
     /// The program of a completion as a samples file has it: no stops.
@@ -22,6 +28,9 @@ impl Problem {
             Assembly::Continuation { head, .. } => format!("{head}{completion}"),
             Assembly::Program { preamble, .. } => joined(preamble, completion),
             Assembly::Middle { head, tail } => format!("{head}{completion}{tail}"),
+            Assembly::Translated { language, head, .. } => {
+                translated::with_go_imports(*language, format!("{head}{completion}"))
+            }
             Assembly::Expression { .. } => self.expression(completion),
         }
     }
@@ -45,6 +54,7 @@ impl Problem {
                 }
             }
             Assembly::Middle { head, tail } => format!("{head}{}{tail}", code(None).code),
+            Assembly::Translated { .. } => translated_answer::program_of_answer(self, answer),
             Assembly::Expression { .. } => self.expression(answer),
         }
     }
@@ -96,6 +106,7 @@ mod tests {
 
     fn problem(assembly: Assembly) -> Problem {
         Problem {
+            memory_bytes: None,
             id: "x".into(),
             topic: String::new(),
             date: String::new(),

@@ -54,6 +54,11 @@ impl BenchmarkSet {
         self
     }
 
+    /// Limits of one program.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The problems, in the order of the indices.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -90,8 +95,9 @@ pub(super) fn judge(
     program: String,
     limits: &Limits,
 ) -> Result<Verdict, SandboxError> {
-    let submission =
-        Submission { tests: tests(problem, &program), solution: program, limits: limits.clone() };
+    let memory_bytes = problem.memory_bytes.unwrap_or(limits.memory_bytes);
+    let limits = Limits { memory_bytes, ..limits.clone() };
+    let submission = Submission { tests: tests(problem, &program), solution: program, limits };
     let judgement = sandbox.judge(&submission)?;
     Ok(verdict(judgement, submission))
 }

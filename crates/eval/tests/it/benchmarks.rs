@@ -14,7 +14,7 @@ use hone_sandbox::{Isolation, OutcomeClass, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 
 /// One sandbox for all tests of this file.
-fn sandbox() -> Arc<Sandbox> {
+pub(crate) fn sandbox() -> Arc<Sandbox> {
     static SANDBOX: OnceLock<Arc<Sandbox>> = OnceLock::new();
     let start = || {
         let config = SandboxConfig { isolation: Isolation::Standard, ..SandboxConfig::default() };
@@ -23,7 +23,7 @@ fn sandbox() -> Arc<Sandbox> {
     SANDBOX.get_or_init(start).clone()
 }
 
-fn read(name: &str, rows: &[Value]) -> Result<Vec<Problem>, String> {
+pub(crate) fn read(name: &str, rows: &[Value]) -> Result<Vec<Problem>, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("rows.jsonl");
     let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
@@ -32,7 +32,7 @@ fn read(name: &str, rows: &[Value]) -> Result<Vec<Problem>, String> {
 }
 
 /// The classes of these answers to the first problem, as a base model's completions.
-fn judged(name: &str, row: Value, answers: &[(&str, OutcomeClass)]) {
+pub(crate) fn judged(name: &str, row: Value, answers: &[(&str, OutcomeClass)]) {
     let problems = read(name, &[row]).expect("a problem");
     let rules = find_benchmark(name).expect("known").rules;
     let check = check_references(&problems, &sandbox(), rules, None, &|_| {}).expect("judged");
@@ -198,14 +198,24 @@ fn what_a_row_lacks_is_named() {
     assert!(read("cruxeval-o", &[row.clone(), row]).expect_err("twice").contains("every id once"));
 }
 
-#[test]
-fn references_of_the_public_files() {
-    let folder = std::env::var_os("HONE_BENCHMARKS").map_or_else(
+/// The folder of the public files.
+pub(crate) fn public_files() -> PathBuf {
+    std::env::var_os("HONE_BENCHMARKS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/benchmarks"),
         PathBuf::from,
-    );
+    )
+}
+
+/// A few rows of each; with `HONE_BENCHMARKS_ALL=NAME` all rows of one.
+#[test]
+fn references_of_the_public_files() {
+    let all = std::env::var("HONE_BENCHMARKS_ALL").ok();
     for benchmark in benchmarks() {
-        let Some(path) = benchmark.find(std::slice::from_ref(&folder)) else {
+        let is_all = all.as_ref().is_some_and(|name| name == benchmark.name);
+        if all.is_some() && !is_all {
+            continue;
+        }
+        let Some(path) = benchmark.find(&[public_files()]) else {
             eprintln!(
                 "skipped: {} is not at hand (set HONE_BENCHMARKS to the folder of benchmarks)",
                 benchmark.file
@@ -214,14 +224,20 @@ fn references_of_the_public_files() {
         };
         let problems = benchmark.read(&path).unwrap_or_else(|error| panic!("{}: {error}", benchmark.name));
         assert!(benchmark.problems == 0 || problems.len() == benchmark.problems, "{}", benchmark.name);
-        if benchmark.name == "bigcodebench-hard" {
-            // Its references need libraries that a machine need not have.
+        for (id, _) in benchmark.broken.iter().chain(benchmark.exceptions) {
+            assert!(problems.iter().any(|problem| problem.id == *id), "{}: no problem {id}", benchmark.name);
+        }
+        let has_references = problems.iter().any(|problem| problem.reference.is_some());
+        if benchmark.name == "bigcodebench-hard" || !has_references {
+            // BigCodeBench's references need libraries that a machine need not have.
             continue;
         }
-        let stride = (problems.len() / 12).max(1);
+        let is_built = matches!(problems[0].tests, hone_sandbox::TestSuite::Program { .. });
+        let stride = if is_all { 1 } else { (problems.len() / if is_built { 3 } else { 12 }).max(1) };
         let some: Vec<Problem> = problems.into_iter().step_by(stride).collect();
         let check =
             check_references(&some, &sandbox(), benchmark.rules, Some(benchmark), &|_| {}).expect("judged");
+        eprintln!("{}: {}", benchmark.name, check.summary());
         assert!(check.is_sound(), "{}: {check:?}", benchmark.name);
         assert!(check.passed > 0, "{}: {check:?}", benchmark.name);
     }

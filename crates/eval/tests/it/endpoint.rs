@@ -55,7 +55,6 @@ fn endpoint(base: &str) -> Endpoint {
     let mut endpoint = Endpoint::new(base, "toy", Some("secret-key".into()), Duration::from_secs(20));
     endpoint.pause = Duration::from_millis(1);
     endpoint.tries = 3;
-    endpoint.min_p = 0.05;
     endpoint
 }
 
@@ -63,7 +62,7 @@ fn endpoint(base: &str) -> Endpoint {
 fn a_busy_endpoint_is_asked_again() {
     let body = r#"{"choices": [{"message": {"content": "def f(): pass"}, "finish_reason": "length"}], "usage": {"completion_tokens": 5}}"#;
     let (base, server) = serve(vec![(429, "{}".into()), (503, "busy".into()), (200, body.into())]);
-    let sampling = SamplingParams { temperature: 0.5, top_k: 7, ..SamplingParams::default() };
+    let sampling = SamplingParams { temperature: 0.5, top_k: 7, min_p: 0.05, ..SamplingParams::default() };
     let answer = endpoint(&base).complete(&chat(), &sampling, 3).expect("an answer");
     assert_eq!(answer, Answer { text: "def f(): pass".into(), tokens: 5, finish: FinishReason::Length });
     let requests = server.join().expect("served");

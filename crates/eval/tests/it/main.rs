@@ -3,5 +3,9 @@
 mod benchmarks;
 mod endpoint;
 mod evaluating;
+mod mutation;
 mod reporting;
 mod scripted;
+mod search;
+mod translated;
+mod vectors;

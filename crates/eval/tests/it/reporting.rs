@@ -27,6 +27,7 @@ fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
             mode: JudgeMode::Split,
             missed_lines: Vec::new(),
         }),
+        search: None,
     };
     let tasks = passed.iter().enumerate().map(|(index, (id, passed))| TaskEvaluation {
         id: (*id).into(),
@@ -78,8 +79,11 @@ fn tables_show_values_with_intervals() {
     );
     assert_eq!(
         summary_table(&after.summary(&[1, 4])),
-        "pass@1  75.0% [50.0, 100.0]\n\
-         pass@4  100.0% [15.8, 100.0]\n\
+        "pass@1           75.0% [50.0, 100.0]\n\
+         pass@4           100.0% [15.8, 100.0]\n\
+         compile rate     100.0% [15.8, 100.0]\n\
+         runtime errors   0.0% [0.0, 84.2]\n\
+         test-pass ratio  0.0% [0.0, 84.2]\n\
          \n\
          2 tasks, 8 samples, mean reward 0.750, 11.5 tokens a sample, 25.0% cut at the length limit\n\
          \n\

@@ -27,6 +27,11 @@ impl Cache {
         self.capacity
     }
 
+    /// Makes it hold what a cache of the same capacity holds.
+    pub(crate) fn copy_from(&mut self, other: &Cache) {
+        self.data.copy_from_slice(&other.data);
+    }
+
     fn place(&self) -> Place {
         Place { heads: self.heads, half: self.capacity * self.heads.dim }
     }

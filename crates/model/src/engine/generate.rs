@@ -264,7 +264,11 @@ impl<'a> Generation<'a> {
     }
 }
 
-fn check_request(decoder: &Decoder, index: usize, request: &GenerateRequest) -> Result<(), ModelError> {
+pub(super) fn check_request(
+    decoder: &Decoder,
+    index: usize,
+    request: &GenerateRequest,
+) -> Result<(), ModelError> {
     let config = &decoder.config;
     let invalid = |message: String| Err(ModelError::Invalid(format!("request {index}: {message}")));
     let sampling = &request.sampling;
@@ -283,6 +287,15 @@ fn check_request(decoder: &Decoder, index: usize, request: &GenerateRequest) -> 
     if !(sampling.top_p > 0.0 && sampling.top_p <= 1.0) {
         return invalid(format!("top_p must be above 0 and at most 1, got {}", sampling.top_p));
     }
+    if !(0.0..=1.0).contains(&sampling.min_p) {
+        return invalid(format!("min_p must be 0 to 1, got {}", sampling.min_p));
+    }
+    if !sampling.length_penalty.is_finite() || (sampling.beams > 0 && request.samples > sampling.beams) {
+        return invalid(format!(
+            "a beam search needs a finite length_penalty and at most `beams` samples, got {}, {} of {}",
+            sampling.length_penalty, request.samples, sampling.beams
+        ));
+    }
     if sampling.max_new_tokens == 0 {
         return invalid("max_new_tokens must be at least 1, got 0".into());
     }
@@ -293,7 +306,7 @@ fn inverse_temperature(request: &GenerateRequest) -> f32 {
     if request.sampling.temperature == 0.0 { 1.0 } else { 1.0 / request.sampling.temperature }
 }
 
-fn finish_reason(
+pub(super) fn finish_reason(
     decoder: &Decoder,
     request: &GenerateRequest,
     tokens: &[u32],
@@ -316,7 +329,7 @@ fn finish_reason(
     is_full.then_some(FinishReason::Length)
 }
 
-fn cut_at_stop(mut text: String, stop: &[String]) -> String {
+pub(super) fn cut_at_stop(mut text: String, stop: &[String]) -> String {
     let first = stop.iter().filter(|s| !s.is_empty()).filter_map(|s| text.find(s.as_str())).min();
     if let Some(at) = first {
         text.truncate(at);
@@ -326,7 +339,7 @@ fn cut_at_stop(mut text: String, stop: &[String]) -> String {
 
 impl Decoder {
     /// A cache for `capacity` positions, one that was used before if it fits: they are large, and fresh memory is slow.
-    fn new_cache(&mut self, capacity: usize) -> Cache {
+    pub(super) fn new_cache(&mut self, capacity: usize) -> Cache {
         let spare = &mut self.pass.spare_caches;
         let fits = |c: &Cache| (capacity..=2 * capacity + 64).contains(&c.capacity());
         if let Some(index) = spare.iter().position(fits) {
@@ -338,7 +351,7 @@ impl Decoder {
     }
 
     /// Runs the layers over prompts; returns each one's cache and leaves the residual stream in the pass.
-    fn fill_caches(&mut self, layout: &Layout) -> Vec<Cache> {
+    pub(super) fn fill_caches(&mut self, layout: &Layout) -> Vec<Cache> {
         let width = self.heads().qkv_width();
         let caches: Vec<Mutex<Cache>> =
             layout.segments.iter().map(|segment| Mutex::new(self.new_cache(segment.rows))).collect();
@@ -354,7 +367,7 @@ impl Decoder {
     }
 
     /// Final norm and head of some rows of the residual stream; logits stay in the pass.
-    fn head_of_rows(&mut self, rows: &[usize], inverse_temperatures: &[f32]) -> Vec<RowStats> {
+    pub(super) fn head_of_rows(&mut self, rows: &[usize], inverse_temperatures: &[f32]) -> Vec<RowStats> {
         let d = self.config.hidden_size;
         let pass = &mut self.pass;
         pass.hidden.grow(rows.len() * d);

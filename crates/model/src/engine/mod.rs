@@ -6,6 +6,7 @@
 
 mod attention;
 mod attention_backward;
+mod beam;
 mod buffer;
 mod cache;
 mod compute;
@@ -108,7 +109,16 @@ impl Network for Decoder {
         decode: &dyn Fn(&[u32]) -> String,
         on_completion: &mut dyn FnMut(Completion) -> ControlFlow<()>,
     ) -> Result<(), ModelError> {
-        generate::Generation::new(self, requests, decode)?.run(self, slots, on_completion)
+        let (beams, drawn): (Vec<usize>, Vec<usize>) =
+            (0..requests.len()).partition(|&index| requests[index].sampling.beams > 0);
+        if beams.is_empty() {
+            return generate::Generation::new(self, requests, decode)?.run(self, slots, on_completion);
+        }
+        if !drawn.is_empty() {
+            let message = "a generation is of beam searches or of samples, not of both";
+            return Err(ModelError::Invalid(message.into()));
+        }
+        beam::search(self, requests, decode, on_completion)
     }
 
     fn parameters(&mut self) -> Vec<Parameter<'_>> {

@@ -17,13 +17,14 @@ pub(crate) struct Row<'a> {
 /// Draws a token; `logits` are already divided by the temperature (by 1 if greedy).
 ///
 /// Greedy takes the first of the largest. Otherwise the inverse of the cumulative distribution over the vocabulary in
-/// order, or over the tokens that top-k and top-p keep, likeliest first.
+/// order, or over the tokens that top-k, top-p and min-p keep, likeliest first.
 pub(crate) fn draw(row: &Row<'_>, params: &SamplingParams, stream: Stream, position: u64) -> u32 {
     if params.temperature == 0.0 {
         return greedy(row.logits);
     }
     let uniform = stream.uniform(position);
-    let is_cut = (params.top_k > 0 && params.top_k < row.logits.len()) || params.top_p < 1.0;
+    let is_cut =
+        (params.top_k > 0 && params.top_k < row.logits.len()) || params.top_p < 1.0 || params.min_p > 0.0;
     if is_cut { draw_cut(row.logits, row.stats, params, uniform) } else { draw_all(row, uniform) }
 }
 
@@ -77,13 +78,22 @@ fn draw_cut(logits: &[f32], stats: RowStats, params: &SamplingParams, uniform: f
         order.select_nth_unstable_by(params.top_k - 1, by_likelihood);
         order.truncate(params.top_k);
         kept_mass = order.iter().map(|&t| probability(t)).sum();
+    } else if params.min_p > 0.0 {
+        // A rounding below the bar, so that no token that counts is lost; the exact rule follows.
+        let bar = (stats.max + f64::from(params.min_p).ln() - 1e-3) as f32;
+        order = (0..logits.len() as u32).filter(|&t| logits[t as usize] >= bar).collect();
     } else {
         order = likely_tokens(logits, stats, f64::from(params.top_p), &probability);
     }
     order.sort_unstable_by(by_likelihood);
     let mut kept = 0;
     let mut mass = 0.0;
+    // The likeliest token is kept by every rule.
+    let least = f64::from(params.min_p) * order.first().map_or(0.0, |&token| probability(token));
     for &token in &order {
+        if kept > 0 && probability(token) < least {
+            break;
+        }
         mass += probability(token);
         kept += 1;
         if mass >= f64::from(params.top_p) * kept_mass {
@@ -160,5 +170,33 @@ mod tests {
         check(SamplingParams { top_p: 0.65, ..all.clone() }, [4.0 / 7.0, 0.0, 3.0 / 7.0, 0.0]);
         check(SamplingParams { top_p: 0.75, ..all.clone() }, [4.0 / 9.0, 0.0, 3.0 / 9.0, 2.0 / 9.0]);
         check(SamplingParams { temperature: 0.0, ..all }, [1.0, 0.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn cuts_keep_what_enumeration_says_alone_and_together() {
+        let p = [0.4, 0.1, 0.3, 0.2];
+        for (top_k, top_p, min_p) in [
+            (0, 1.0, 0.45),
+            (0, 1.0, 0.7),
+            (3, 1.0, 0.3),
+            (0, 0.65, 0.3),
+            (0, 0.95, 0.6),
+            (2, 0.5, 0.1),
+            (0, 1.0, 1.0),
+        ] {
+            // By the definitions: top-k, then the nucleus of what is left, then the bar relative to the likeliest.
+            let mut order = vec![0, 2, 3, 1];
+            order.truncate(if top_k == 0 { 4 } else { top_k });
+            let left: f64 = order.iter().map(|&t: &usize| p[t]).sum();
+            let mut mass = 0.0;
+            order.retain(|&t| {
+                let is_kept = mass < f64::from(top_p) * left && p[t] >= f64::from(min_p) * 0.4 - 1e-6;
+                mass += p[t];
+                is_kept
+            });
+            let kept: f64 = order.iter().map(|&t| p[t]).sum();
+            let expected = std::array::from_fn(|t| if order.contains(&t) { p[t] / kept } else { 0.0 });
+            check(SamplingParams { top_k, top_p, min_p, ..SamplingParams::default() }, expected);
+        }
     }
 }

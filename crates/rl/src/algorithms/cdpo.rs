@@ -13,7 +13,7 @@
 //! | β, e | `beta`, `label_noise` |
 //!
 //! The margin is pushed to log((1−e)/e)/β and no further. With executed tests the noise is that of the tests: wrong
-//! programs that pass. For the rest see `dpo`.
+//! programs that pass. A group of one is an error: it holds no pair. For the rest see `dpo`.
 
 use hone_train::ConfigError;
 use serde::{Deserialize, Serialize};

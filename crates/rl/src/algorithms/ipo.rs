@@ -12,8 +12,8 @@
 //! | π, π_ref | sums over a sequence of `Sequence::logprobs`, `Sequence::reference` |
 //! | β | `beta` |
 //!
-//! Some codes average log-probs over a sequence's length here; the paper and DPO's own code sum, and so does this. For
-//! the rest see `dpo`.
+//! Some codes average log-probs over a sequence's length here; the paper and DPO's own code sum, and so does this. A group
+//! of one is an error: it holds no pair. For the rest see `dpo`.
 
 use hone_train::ConfigError;
 use serde::{Deserialize, Serialize};

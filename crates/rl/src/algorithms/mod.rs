@@ -16,6 +16,8 @@ mod advantages;
 mod aggregation;
 mod credit;
 mod imitation;
+#[cfg(test)]
+mod invariance;
 mod kl;
 mod preference;
 mod returns;

@@ -14,7 +14,7 @@
 //! | r_it | π / π_old of a token, `Sequence::log_ratio` |
 //! | β, γ, ε | `kl_coefficient`, `gamma`, `clip_low` and `clip_high` |
 //!
-//! A group may hold one sample, for nothing is compared within it. Known code multiplies the running return by the
+//! A group of one is fine: nothing is compared within it. Known code multiplies the running return by the
 //! mask of the policy's tokens, which cuts all credit before a tool's answer; returns are carried through here
 //! (`returns.rs`). The paper's β is small; it is 0 here, as in today's recipes for rewards that are executed.
 

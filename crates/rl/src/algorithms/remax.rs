@@ -14,7 +14,7 @@
 //! | β | `kl_coefficient`, 0 leaves it out |
 //! | N | sequences of the update |
 //!
-//! The greedy answer is sampled and executed once a prompt and is never trained on. The paper's β is tuned a task; 0
+//! A group of one is fine. The greedy answer is sampled and executed once a prompt and is never trained on. The paper's β is tuned a task; 0
 //! here, as in today's recipes for rewards that are executed. Ratios are not clipped: with several updates a batch the
 //! gradient is importance-weighted, which the paper does not need since it makes one.
 

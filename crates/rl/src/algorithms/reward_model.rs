@@ -17,7 +17,7 @@
 //! the same without a second pass. v is read before the last token, which ends the answer: the state after it is not
 //! computed. The network under the head is trained too (the adapter, or all weights). Answers come from a log
 //! (`tasks.trajectories`); of its groups, `held_out` are kept aside, and `pairs/heldout_accuracy` is the share of their
-//! pairs in order. A group of one has no pairs and is an error.
+//! pairs in order. A group of one is an error: it has no pairs.
 
 use hone_model::ValueHead;
 use hone_train::ConfigError;

@@ -46,6 +46,7 @@ impl Case {
             advantages: credit.advantages.clone(),
             values: vec![0.0; 4 * sample.tokens],
             returns: credit.returns.clone().unwrap_or_default(),
+            is_gold: sample.is_gold,
             ..Case::new(&vec![0.0; sample.tokens], 0.0)
         }
     }
@@ -114,7 +115,8 @@ pub(crate) fn total_loss(method: &dyn Method, groups: &[Vec<Case>]) -> (f64, Vec
     (parts.iter().map(|part| part.value).sum(), parts)
 }
 
-fn totals(groups: &[Vec<Case>]) -> Totals {
+/// The sums over these prompt groups.
+pub(crate) fn totals(groups: &[Vec<Case>]) -> Totals {
     let cases = || groups.iter().flatten();
     Totals {
         tokens: cases().map(|case| case.logprobs.len()).sum(),

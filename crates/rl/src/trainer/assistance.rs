@@ -1,6 +1,8 @@
 //! What some methods ask of the loop beyond samples and credit: reference solutions, beginnings of them, groups of earlier
 //! steps, a look at pairs kept aside. The others never notice.
 
+use hone_train::ConfigError;
+
 use super::Trainer;
 use crate::error::RlError;
 use crate::gold::GoldContext;
@@ -13,6 +15,20 @@ use crate::update::{TrainGroup, UpdateSums};
 const RANKING_EVERY: u64 = 5;
 
 impl Trainer<'_> {
+    /// Refuses a step of a method that learns from a log where there is none, or where others would be sampled beside it.
+    pub(super) fn require_log(&self) -> Result<(), ConfigError> {
+        if !self.algorithm.method().needs_log() {
+            return Ok(());
+        }
+        let share = self.config.replay_fraction;
+        ConfigError::require(share == 1.0, "replay_fraction", "1 for what learns from a log only", share)?;
+        if self.log.is_empty() {
+            return Err(ConfigError::new("trajectories", "a log to learn from", "none")
+                .with_hint("tasks.trajectories = \"RUN\" names a run whose samples are kept"));
+        }
+        Ok(())
+    }
+
     /// Gives groups the reference solutions of their tasks, where the method asks for them.
     pub(super) fn give_gold(&mut self, groups: &mut [Group]) -> Result<(), RlError> {
         if !self.algorithm.method().needs_gold() {
@@ -37,11 +53,13 @@ impl Trainer<'_> {
 
     /// Moves the curriculum by the pass rate of what was sampled.
     pub(super) fn advance_curriculum(&mut self, groups: &[Group]) {
-        let Some(curriculum) = self.algorithm.method().curriculum().filter(|_| self.log.is_empty()) else {
+        let Some(curriculum) = self.algorithm.method().curriculum() else { return };
+        let is_first = |group: &&Group| group.turn == 0 && !group.is_logged;
+        let first = || groups.iter().filter(is_first).flat_map(|group| &group.trajectories);
+        if first().next().is_none() {
             return;
-        };
-        let first = || groups.iter().filter(|group| group.turn == 0).flat_map(|group| &group.trajectories);
-        let passed = first().filter(|one| one.is_passed()).count() as f64 / first().count().max(1) as f64;
+        }
+        let passed = first().filter(|one| one.is_passed()).count() as f64 / first().count() as f64;
         self.place.memory.given = Some(curriculum.next(self.given(), passed));
     }
 

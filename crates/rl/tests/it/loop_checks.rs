@@ -236,6 +236,20 @@ fn a_time_limit_ends_the_run_between_steps() {
 }
 
 #[test]
+fn a_token_limit_ends_the_run_at_the_same_place_every_time() {
+    let (_, all, _) = run(config(), grpo());
+    let tokens = |recorder: &Recorder| -> f64 {
+        recorder.reports.iter().filter_map(|report| report.value("rollout/tokens")).sum()
+    };
+    let limit = (tokens(&all) / 2.0) as u64;
+    let (_, recorder, result) = run(TrainerConfig { token_limit: Some(limit), ..config() }, grpo());
+    assert_eq!(result.unwrap(), StopCause::TokenLimit);
+    assert_eq!(recorder.metrics()[..], all.metrics()[..recorder.reports.len()]);
+    let last = recorder.reports.last().unwrap().value("rollout/tokens").unwrap();
+    assert!(tokens(&recorder) >= limit as f64 && tokens(&recorder) - last < limit as f64);
+}
+
+#[test]
 fn an_adapter_has_a_reference_for_kl() {
     let train = |kl_coefficient: f64| {
         let mut network = TabularNetwork::adapter(LETTERS + 1);

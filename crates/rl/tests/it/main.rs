@@ -4,6 +4,7 @@
 
 mod documentation;
 mod engine;
+mod invariance;
 mod learning;
 mod loop_checks;
 mod offline;

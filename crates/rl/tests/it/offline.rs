@@ -21,7 +21,7 @@ fn config() -> TrainerConfig {
 }
 
 /// What a run that was ended early sampled, from chance to half of the optimum, through the records of its directory.
-fn log() -> Vec<Group> {
+pub(crate) fn log() -> Vec<Group> {
     let mut network = TabularNetwork::adapter(LETTERS + 1);
     let environments = RestOfAlphabet::new(LETTERS);
     let mut recorder = Recorder::default();
@@ -99,6 +99,84 @@ fn b_coder_learns_from_a_log() {
     let (before, after) = learn(BCoder::default().into(), &log, 1.0);
     eprintln!("b-coder: {before:.2} → {after:.2}");
     assert!(before < 0.2 && after > 2.5 * before, "{before} → {after}");
+}
+
+/// From offline to online: what the log teaches is there at the switch, and sampling with half of each batch replayed goes on
+/// from there to the optimum, which the log alone did not reach.
+#[test]
+fn a_run_goes_from_offline_to_online() {
+    let log = log();
+    let algorithm = || Algorithm::Grpo(Grpo { mask_truncated: false, ..Grpo::default() });
+    let both = TrainerConfig { steps: 80, offline_steps: 15, replay_fraction: 0.5, ..config() };
+    let mut network = TabularNetwork::adapter(LETTERS + 1);
+    let environments = RestOfAlphabet::new(LETTERS);
+    let mut recorder = Recorder::default();
+    let mut trainer = Trainer::new(both, algorithm(), &mut network, &environments, CODEC).unwrap();
+    trainer.learn_from(log.clone()).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    let value = |index: usize, name: &str| recorder.reports[index].value(name);
+    let (offline, online) = recorder.reports.split_at(15);
+    assert!(offline.iter().all(|report| report.groups.iter().all(|group| group.is_logged)));
+    for report in online {
+        let logged = report.groups.iter().filter(|group| group.is_logged).count();
+        assert!(logged >= 4 && report.groups.len() - logged >= 4, "{logged} of {}", report.groups.len());
+    }
+    // Only what was sampled is in the score; the log's own is beside it.
+    assert_eq!(value(0, "replay/fraction"), Some(1.0));
+    assert!(
+        value(20, "replay/fraction").unwrap() < 1.0 && value(20, "replay/effective_share").unwrap() < 1.0
+    );
+    let at_switch = value(15, "reward/mean").unwrap();
+    let end = (70..80).filter_map(|step| value(step, "reward/mean")).sum::<f64>() / 10.0;
+    let logged = value(0, "replay/reward_mean").unwrap();
+    eprintln!("log {logged:.2}, at the switch {at_switch:.2}, in the end {end:.2}");
+    assert!(at_switch > 0.3 && end >= 0.9, "{at_switch} {end}");
+    // The sampled half is still held to the sampler's bits, the replayed half to its logged log-probs.
+    assert!(online.iter().all(|report| report.value("replay/kl").unwrap() > 0.0));
+}
+
+/// A defect of the network is found in the sampled half of a mixed batch, as it is in any.
+#[test]
+fn the_sampled_half_of_a_mixed_batch_is_asserted_bit_for_bit() {
+    let log = log();
+    let mut network = TabularNetwork::adapter(LETTERS + 1);
+    network.forward_error = 1e-6;
+    let environments = RestOfAlphabet::new(LETTERS);
+    let algorithm = Algorithm::Grpo(Grpo { mask_truncated: false, ..Grpo::default() });
+    let mixed = TrainerConfig { steps: 3, offline_steps: 1, replay_fraction: 0.5, ..config() };
+    let mut trainer = Trainer::new(mixed, algorithm, &mut network, &environments, CODEC).unwrap();
+    trainer.learn_from(log).unwrap();
+    let message = trainer.run(None, &mut ()).unwrap_err().to_string();
+    assert!(message.contains("step 2"), "{message}");
+}
+
+/// A mixed run that is ended in the middle and resumed ends with the same bits, wherever it stood in both orders.
+#[test]
+fn a_mixed_run_resumes_exactly() {
+    let log = log();
+    let algorithm = || Algorithm::Grpo(Grpo { mask_truncated: false, ..Grpo::default() });
+    let mixed = || TrainerConfig { steps: 12, offline_steps: 3, replay_fraction: 0.4, ..config() };
+    let environments = RestOfAlphabet::new(LETTERS);
+    let mut whole = TabularNetwork::adapter(LETTERS + 1);
+    let mut trainer = Trainer::new(mixed(), algorithm(), &mut whole, &environments, CODEC).unwrap();
+    trainer.learn_from(log.clone()).unwrap();
+    trainer.run(None, &mut ()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let store = hone_train::CheckpointStore::new(folder.path(), 2);
+    for stop_after in [2, 7, 12] {
+        let mut part = TabularNetwork::adapter(LETTERS + 1);
+        let mut recorder = Recorder { stop_after: Some(stop_after), ..Recorder::default() };
+        let mut trainer = Trainer::new(mixed(), algorithm(), &mut part, &environments, CODEC).unwrap();
+        trainer.learn_from(log.clone()).unwrap();
+        if let Some(checkpoint) = store.latest_valid().unwrap() {
+            trainer.resume_from(&checkpoint).unwrap();
+        }
+        trainer.run(Some(&store), &mut recorder).unwrap();
+        drop(trainer);
+        if stop_after == 12 {
+            assert_eq!(part.logits, whole.logits);
+        }
+    }
 }
 
 /// Ratios are those to the logging policy, so the first update is not on-policy and nothing demands that it were.

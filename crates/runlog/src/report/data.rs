@@ -10,8 +10,8 @@ use super::chart::{Chart, Series};
 use crate::metric::{self, METRICS, OUTCOME_PREFIX};
 use crate::run_dir::read_json;
 use crate::{
-    Manifest, MetricRow, RunDir, RunState, RunlogError, TrajectoryRecord, read_metrics, read_timings,
-    read_trajectories, trajectory_files,
+    Alert, Manifest, MetricRow, RunDir, RunState, RunlogError, Switch, TrajectoryRecord, read_metrics,
+    read_timings, read_trajectories, trajectory_files,
 };
 
 /// Bytes of trajectories that the page may hold.
@@ -43,6 +43,9 @@ pub(super) struct Content {
     pub before: Option<Value>,
     pub after: Option<Value>,
     pub differences: Option<Value>,
+    pub switch: Option<Switch>,
+    pub at_switch: Option<Value>,
+    pub alerts: Vec<Alert>,
     pub trajectories: Trajectories,
     pub notes: Vec<String>,
 }
@@ -88,6 +91,12 @@ pub(super) fn gather(run: &RunDir) -> Result<Content, RunlogError> {
     let before = part("before").or_else(|| evaluation("before.json"));
     let after = part("after").or_else(|| evaluation("after.json"));
     let differences = part("differences");
+    let switch = evaluation("online.json").and_then(|value| serde_json::from_value(value).ok());
+    let at_switch = part("switch");
+    let alerts = run.alerts().unwrap_or_else(|error| {
+        or_note("the alerts are", error);
+        Vec::new()
+    });
     let trajectories = read_all(run, &mut notes)?;
     Ok(Content {
         manifest,
@@ -103,6 +112,9 @@ pub(super) fn gather(run: &RunDir) -> Result<Content, RunlogError> {
         before,
         after,
         differences,
+        switch,
+        at_switch,
+        alerts,
         trajectories,
         notes,
     })

@@ -4,10 +4,12 @@
 //! reading order: `data` (what the files say), `chart` (curves), `page` (sections), `escape` (the only way for
 //! text to reach the page).
 
+mod alerts;
 mod chart;
 mod data;
 mod escape;
 mod evaluation;
+mod online;
 mod page;
 mod ticks;
 

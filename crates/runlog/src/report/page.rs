@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::chart::{Chart, Series, figure, sparkline};
 use super::data::{Content, trajectory_data};
 use super::escape::{html, json as script_json, policy_hash};
-use super::evaluation;
+use super::{alerts, evaluation, online};
 use crate::metric::{self, METRICS};
 use crate::summary::short;
 use crate::{Manifest, RunState, utc_now};
@@ -38,6 +38,8 @@ pub(super) fn render(content: &Content) -> String {
         header(content, &title),
         "<main>\n".into(),
         evaluation::headline(content.before.as_ref(), content.after.as_ref(), content.differences.as_ref()),
+        alerts::section(&content.alerts),
+        online::section(content.switch.as_ref(), content.at_switch.as_ref()),
         curves,
         tasks(content),
         programs(content),

@@ -1,7 +1,9 @@
 //! The sandbox from outside: plain runs, judged runs, and what becomes of the machine.
 
 mod catalogue;
+mod cost;
 mod honest;
+mod hostile;
 mod languages;
 mod lifecycle;
 mod modes;

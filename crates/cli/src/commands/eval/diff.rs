@@ -15,7 +15,7 @@ Examples:
   hone eval diff before.jsonl after.jsonl
   hone eval diff model-a.jsonl model-b.jsonl --k 1,10 --json
 
-Both files are results of `hone eval --output`, on the same tasks. The interval is that of the paired difference over
+Both files are results of `hone eval --output`, on the same tasks; of a search, its answers count. The interval is that of the paired difference over
 tasks (bootstrap); a difference whose interval holds 0 is not shown to be one.";
 
 /// Which results.
@@ -74,7 +74,11 @@ pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Evaluation> {
-    let tasks = read_results(path).map_err(|error| Usage(error.to_string()))?;
+    let mut tasks = read_results(path).map_err(|error| Usage(error.to_string()))?;
+    // A search gives one answer; its other attempts are no samples of it.
+    for task in tasks.iter_mut().filter(|task| task.choice().is_some()) {
+        task.samples.retain(|sample| sample.search.as_ref().is_some_and(|it| it.rank == 0));
+    }
     if tasks.is_empty() {
         return Err(Usage(format!("{}: expected samples, found none", path.display())).into());
     }

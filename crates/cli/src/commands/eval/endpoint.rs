@@ -34,14 +34,18 @@ pub(super) fn score(
         return Err(Usage("concurrency: expected at least 1, found 0".into()).into());
     }
     let config = arguments.config(sandbox.workers(), true)?;
+    if config.sampling.beams > 0 {
+        return Err(Usage(
+            "--beams: the protocol of endpoints has no beam search\nhint: evaluate the model itself".into(),
+        )
+        .into());
+    }
     let key = std::env::var(&arguments.key_env).ok().filter(|key| !key.is_empty());
-    let mut endpoint = Endpoint::new(url, &arguments.endpoint_model, key, TIMEOUT);
-    endpoint.min_p = arguments.min_p;
+    let endpoint = Endpoint::new(url, &arguments.endpoint_model, key, TIMEOUT);
     let set = arguments.set(&checked, sandbox);
     let mut provenance = checked.provenance.clone();
     provenance.insert("endpoint".into(), url.to_owned());
     provenance.insert("model".into(), arguments.endpoint_model.clone());
-    provenance.insert("min_p".into(), arguments.min_p.to_string());
     let mut journal = Journal::open(arguments.output.as_deref(), &config, &provenance)?;
     let problems = 0..checked.problems.problems.len();
     let jobs: Vec<Job> =

@@ -3,8 +3,10 @@
 mod diff;
 mod endpoint;
 mod journal;
+mod off_policy;
 mod problems;
 mod samples;
+mod search;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,18 +14,19 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet};
 use hone_eval::benchmark::{BenchmarkSet, PromptStyle};
+use hone_eval::search::SearchSummary;
 use hone_eval::{EvalConfig, Evaluation, Provenance, report, summary_table};
 use hone_model::SamplingParams;
-use hone_sandbox::{Isolation, Sandbox, SandboxConfig};
+use hone_sandbox::{Sandbox, SandboxConfig};
 
 use self::journal::Journal;
 pub(crate) use self::problems::folders;
 use self::problems::{Checked, Problems, Window};
-use crate::commands::run::isolation;
 use crate::evaluation::measure_rest;
 use crate::exit::Usage;
 use crate::interrupt::Interrupt;
 use crate::opened_model::OpenedModel;
+use crate::sandboxes::{OpenedSandbox, SandboxArguments};
 use crate::tasks::load_checked;
 use crate::terminal::Terminal;
 
@@ -35,6 +38,10 @@ Examples:
   hone eval --samples samples.jsonl humaneval              score anyone's samples
   hone eval --endpoint http://localhost:8000/v1 --endpoint-model qwen humaneval
   hone eval --check humaneval                              do the references pass here?
+  hone eval --check bigcodebench-hard --python venv/bin/python
+  hone eval MODEL tasks/heldout.jsonl --search repair --set initial=4 --set turns=3
+  hone eval --samples samples.jsonl humaneval --search best-of-n --set choose=clusters
+  hone eval off-policy RUN --policy OTHER                  what OTHER would earn, from RUN's trajectories
   hone eval diff before.jsonl after.jsonl                  two results, paired
 
 MODEL is a name, a Hugging Face folder, a GGUF file, a run, or a checkpoint of a run. BENCHMARK is a name of
@@ -92,12 +99,24 @@ pub(crate) struct Arguments {
     /// Keep the N likeliest tokens; 0 keeps all.
     #[arg(long, default_value_t = 0, value_name = "N")]
     top_k: usize,
-    /// Keep tokens at least this likely relative to the likeliest; endpoints only.
-    #[arg(long, default_value_t = 0.0, requires = "endpoint")]
+    /// Keep tokens at least this likely relative to the likeliest; 0 keeps all.
+    #[arg(long, default_value_t = 0.0)]
     min_p: f32,
+    /// Beam search of this width instead of drawing; --samples says how many of its completions are judged.
+    #[arg(long, default_value_t = 0, value_name = "WIDTH")]
+    beams: usize,
+    /// α of a beam's score, Σ ln p / length^α.
+    #[arg(long, default_value_t = 1.0, value_name = "ALPHA")]
+    length_penalty: f32,
     /// Longest completion, in tokens; 128 for tasks, 512 for benchmarks.
     #[arg(long, value_name = "N")]
     max_new_tokens: Option<usize>,
+    /// Spend tokens on an answer before one is given: best-of-n, rerank, beam, critic or repair.
+    #[arg(long, value_name = "KIND")]
+    search: Option<String>,
+    /// A setting of the search, such as choose=clusters (docs/evaluation.md has them all).
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
+    set: Vec<(String, serde_json::Value)>,
     /// Seed of the sampling.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -116,9 +135,11 @@ pub(crate) struct Arguments {
     /// Sequences in flight; does not change the result.
     #[arg(long, default_value_t = 32, value_name = "N")]
     slots: usize,
-    /// Isolation: strict, standard or none.
-    #[arg(long, value_name = "LEVEL", default_value = "strict", value_parser = isolation)]
-    isolation: Isolation,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
+    /// The Python that runs programs, such as that of a venv with the libraries a benchmark needs.
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "endpoints")]
+    python: Option<PathBuf>,
     /// Also write every sample with its verdict to this file, one JSON object a line, as it is judged.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -132,6 +153,8 @@ pub(crate) struct Arguments {
 enum Action {
     /// Compare two results on the same tasks: pass@k of both and the paired difference.
     Diff(diff::Arguments),
+    /// Estimate from a run's trajectories what another policy would earn: IPS, clipped, self-normalised, doubly robust.
+    OffPolicy(off_policy::Arguments),
 }
 
 /// How many samples are drawn, or where they are.
@@ -145,6 +168,12 @@ fn samples_source(text: &str) -> Result<SamplesSource, std::convert::Infallible>
     Ok(text.parse().map_or_else(|_| SamplesSource::File(text.into()), SamplesSource::Drawn))
 }
 
+fn setting(text: &str) -> Result<(String, serde_json::Value), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| format!("expected key=value, found {text}"))?;
+    // What is no JSON is a text.
+    Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+}
+
 fn prompt_style(name: &str) -> Result<PromptStyle, String> {
     match name {
         "chat" => Ok(PromptStyle::Chat),
@@ -155,26 +184,43 @@ fn prompt_style(name: &str) -> Result<PromptStyle, String> {
 
 /// Evaluates and prints; the number is the exit code.
 pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
-    if let Some(Action::Diff(arguments)) = &arguments.action {
-        diff::run(arguments, terminal)?;
-        return Ok(0);
+    match &arguments.action {
+        Some(Action::Diff(arguments)) => return diff::run(arguments, terminal).map(|()| 0),
+        Some(Action::OffPolicy(arguments)) => return off_policy::run(arguments, terminal).map(|()| 0),
+        None => {}
     }
-    let sandbox = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
-    let sandbox = Arc::new(Sandbox::start(sandbox).context("failed to start the sandbox")?);
+    // Absolute, but no link of it followed: a venv is known by the place its link is in.
+    let python = arguments.python.as_ref().map(std::path::absolute).transpose();
+    let config = SandboxConfig {
+        isolation: arguments.sandbox.isolation,
+        python: python.context("failed to find the current folder")?,
+        ..SandboxConfig::default()
+    };
+    let opened = OpenedSandbox::open(config, &arguments.sandbox.endpoints, terminal)?;
+    let sandbox = Arc::clone(&opened.sandbox);
     if arguments.check {
         return check(arguments, sandbox, terminal);
     }
     let interrupt = Interrupt::listen("ending the evaluation")?;
-    let (evaluation, described) = if let SamplesSource::File(samples) = &arguments.samples {
-        let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
-        samples::score(arguments, samples, problems, sandbox, &interrupt, terminal)?
-    } else if let Some(url) = &arguments.endpoint {
-        let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
-        endpoint::score(arguments, url, problems, sandbox, &interrupt, terminal)?
-    } else {
-        model(arguments, sandbox, &interrupt, terminal)?
-    };
-    print(arguments, &evaluation, &described, terminal)?;
+    arguments.refuse_shots_of_tasks()?;
+    let searched = search::settings(arguments)?;
+    let (mut evaluation, described) =
+        if let (Some(settings), SamplesSource::Drawn(_)) = (&searched, &arguments.samples) {
+            search::run(arguments, settings, Arc::clone(&sandbox), &interrupt, terminal)?
+        } else if let SamplesSource::File(samples) = &arguments.samples {
+            let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
+            samples::score(arguments, samples, problems, Arc::clone(&sandbox), &interrupt, terminal)?
+        } else if let Some(url) = &arguments.endpoint {
+            let problems = arguments.checked_problems(&arguments.only_input()?, &sandbox, terminal)?;
+            endpoint::score(arguments, url, problems, Arc::clone(&sandbox), &interrupt, terminal)?
+        } else {
+            model(arguments, Arc::clone(&sandbox), &interrupt, terminal)?
+        };
+    if let (Some(settings), SamplesSource::File(_)) = (&searched, &arguments.samples) {
+        search::among_given(arguments, settings, &mut evaluation, sandbox, terminal)?;
+    }
+    let searched = searched.map(|settings| search::summary(&settings, &evaluation)).transpose()?;
+    print(arguments, &evaluation, searched.as_ref(), &described, terminal)?;
     Ok(0)
 }
 
@@ -248,7 +294,13 @@ fn model(
 }
 
 /// The table or JSON, the report, and the settings.
-fn print(arguments: &Arguments, evaluation: &Evaluation, described: &str, terminal: &Terminal) -> Result<()> {
+fn print(
+    arguments: &Arguments,
+    evaluation: &Evaluation,
+    searched: Option<&SearchSummary>,
+    described: &str,
+    terminal: &Terminal,
+) -> Result<()> {
     let summary = evaluation.summary(&arguments.k);
     if let Some(path) = &arguments.report {
         let problems = arguments.inputs.last().filter(|name| Problems::is_named(name));
@@ -261,6 +313,14 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, described: &str, termin
         let page = report::render(described, evaluation, &arguments.k, &question);
         std::fs::write(path, page).with_context(|| format!("failed to write {}", path.display()))?;
         terminal.note(&format!("report: {}", path.display()));
+    }
+    if let Some(searched) = searched {
+        if terminal.is_json {
+            return terminal.json(searched);
+        }
+        terminal.result(&format!("{described}\n{}", searched.table()));
+        terminal.note(&format!("{} {}", searched.signature, summary.signature));
+        return Ok(());
     }
     if terminal.is_json {
         return terminal.json(&summary);
@@ -275,6 +335,20 @@ fn print(arguments: &Arguments, evaluation: &Evaluation, described: &str, termin
 }
 
 impl Arguments {
+    /// A tasks file shown to one of our models has a prompt of its own, without solved examples.
+    fn refuse_shots_of_tasks(&self) -> Result<()> {
+        match self.inputs.as_slice() {
+            [_, benchmark] if self.shots > 0 && !Problems::is_named(benchmark) => {
+                let message = format!(
+                    "--shots {}: expected a benchmark by name, found the tasks file {benchmark}",
+                    self.shots
+                );
+                Err(Usage(message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn window(&self) -> Window {
         Window { since: self.since.clone(), until: self.until.clone() }
     }
@@ -296,6 +370,9 @@ impl Arguments {
                 temperature: self.temperature,
                 top_p: self.top_p,
                 top_k: self.top_k,
+                min_p: self.min_p,
+                beams: self.beams,
+                length_penalty: self.length_penalty,
                 max_new_tokens: self.max_new_tokens.unwrap_or(if is_benchmark { 512 } else { 128 }),
             },
             seed: self.seed,
@@ -314,7 +391,7 @@ impl Arguments {
             &self.window(),
             self.limit.map(|limit| limit + self.shots),
         )?;
-        let mut checked = problems.checked(sandbox, self.allow_broken, terminal)?;
+        let mut checked = problems.checked(sandbox, self.python.as_deref(), self.allow_broken, terminal)?;
         checked.shown =
             checked.problems.problems.drain(..self.shots.min(checked.problems.problems.len())).collect();
         let style = match self.prompt {

@@ -128,10 +128,11 @@ impl Problems {
     pub(super) fn checked(
         self,
         sandbox: &Sandbox,
+        python: Option<&Path>,
         allows_broken: bool,
         terminal: &Terminal,
     ) -> Result<Checked> {
-        let mark = self.mark();
+        let mark = self.mark(python);
         let stored = mark.as_ref().and_then(|mark| serde_json::from_slice(&fs::read(mark).ok()?).ok());
         let found: ReferenceCheck = match stored {
             Some(found) => found,
@@ -163,6 +164,7 @@ impl Problems {
         ] {
             provenance.insert(key.into(), value);
         }
+        provenance.extend(python.map(|python| ("python".to_owned(), python.display().to_string())));
         if !found.is_sound() {
             let first = found.failures.iter().find(|failure| failure.known.is_none());
             let first =
@@ -182,10 +184,10 @@ impl Problems {
     }
 
     /// Where the result of a check of this file is kept.
-    fn mark(&self) -> Option<PathBuf> {
+    fn mark(&self, python: Option<&Path>) -> Option<PathBuf> {
         let cache = hone_model::weights::cache_folder().ok()?;
         let facts = format!(
-            "{} {} {} {:?} {}",
+            "{} {} {} {:?} {} {python:?}",
             self.name,
             self.sha256,
             self.problems.len(),

@@ -41,7 +41,7 @@ pub(super) fn score(
     provenance.insert("samples_sha256".into(), sha256(path).map_err(usage)?);
     let most = samples.iter().map(|sample| sample.sample + 1).max().unwrap_or(0);
     // What the file does not say is not made up: the sampling's settings are those of no sampling.
-    let sampling = SamplingParams { temperature: 0.0, top_p: 1.0, top_k: 0, max_new_tokens: 0 };
+    let sampling = SamplingParams { temperature: 0.0, max_new_tokens: 0, ..SamplingParams::default() };
     let config = EvalConfig { samples: most, sampling, seed: 0, slots: 1, workers };
     let mut journal = Journal::open(arguments.output.as_deref(), &config, &provenance)?;
     let mut progress = Progress::start(terminal, "judging", 0, samples.len() as u64, Lines::Sparse);

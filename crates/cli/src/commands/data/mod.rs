@@ -1,13 +1,15 @@
-//! `hone data`: whether task files are fit for training.
+//! `hone data`: whether task files are fit for training, and ratings of what was written for them.
+
+mod rate;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hone_dataset::{NEAR_DUPLICATE_JACCARD, Task, near_duplicates, near_duplicates_within};
-use hone_sandbox::{Isolation, Limits, Sandbox, SandboxConfig};
+use hone_sandbox::Limits;
 use serde::Serialize;
 
-use crate::commands::run::isolation;
+use crate::sandboxes::SandboxArguments;
 use crate::tasks::{Problem, problems};
 use crate::terminal::Terminal;
 
@@ -16,6 +18,8 @@ use crate::terminal::Terminal;
 pub(crate) enum Command {
     /// Check that every reference passes, every empty solution fails, and no two tasks are nearly the same.
     Check(Arguments),
+    /// Have answers rated by a model, as preference data.
+    Rate(rate::Arguments),
 }
 
 const EXAMPLES: &str = "\
@@ -33,9 +37,8 @@ pub(crate) struct Arguments {
     /// Task files: JSONL of ours, MBPP's or HumanEval's.
     #[arg(required = true)]
     tasks: Vec<PathBuf>,
-    /// Isolation: strict, standard or none.
-    #[arg(long, value_name = "LEVEL", default_value = "strict", value_parser = isolation)]
-    isolation: Isolation,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
 }
 
 #[derive(Serialize)]
@@ -60,15 +63,17 @@ struct CheckResult {
 
 /// Checks the files. Returns the exit code.
 pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<u8> {
-    let Command::Check(arguments) = command;
+    let arguments = match command {
+        Command::Check(arguments) => arguments,
+        Command::Rate(arguments) => return rate::run(arguments, terminal).map(|()| 0),
+    };
     let files: Vec<(PathBuf, Vec<Task>)> =
         arguments.tasks.iter().map(|path| Ok((path.clone(), Task::load(path)?))).collect::<Result<_>>()?;
-    let config = SandboxConfig { isolation: arguments.isolation, ..SandboxConfig::default() };
-    let sandbox = Sandbox::start(config).context("failed to start the sandbox")?;
+    let opened = arguments.sandbox.open(0, terminal)?;
     let mut result = CheckResult { files: Vec::new(), near_duplicates: likeness(&files) };
     for (path, tasks) in &files {
         let stage = format!("checking {}", path.display());
-        let problems = problems(tasks, &sandbox, &Limits::default(), &stage, terminal)?;
+        let problems = problems(tasks, &opened.sandbox, &Limits::default(), &stage, terminal)?;
         result.files.push(FileResult { path: path.clone(), tasks: tasks.len(), problems });
     }
     let is_good =

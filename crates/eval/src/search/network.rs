@@ -1,0 +1,162 @@
+//! One of our networks as the one who writes; its value head as the critic.
+//!
+//! A head of four numbers a token is CodeRL's critic: logits of the classes compile error, runtime error, failed test,
+//! passed. After token t, p = softmax(e_t); of a whole answer, softmax of the largest logits over time. A head of one
+//! number is a value function: it stands for p(pass) as it is.
+
+use std::ops::ControlFlow;
+
+use hone_environment::Observation;
+use hone_model::{Adapter, Completion, ForwardOptions, GenerateRequest, Network, PromptGroup};
+
+use super::{Ask, CriticView, Proposal, Proposer};
+use crate::{EvalError, Render};
+
+/// Classes of a critic in their order; the last is "passed", the one before "failed test".
+const CLASSES: usize = 4;
+
+/// A network that writes, and with a value head also criticises.
+pub struct NetworkProposer<'a> {
+    /// The network.
+    pub network: &'a mut dyn Network,
+    /// From an observation to tokens.
+    pub render: &'a Render<'a>,
+    /// From tokens to text.
+    pub decode: &'a dyn Fn(&[u32]) -> String,
+    /// Sequences in flight at once.
+    pub slots: usize,
+    /// Numbers a token of the value head; 0 without one.
+    pub critic_outputs: usize,
+}
+
+impl NetworkProposer<'_> {
+    fn prompt(&self, observation: &Observation) -> Result<Vec<u32>, EvalError> {
+        let failure = |message: String| EvalError::Config { message };
+        (self.render)(observation).map_err(|error| failure(format!("failed to render a prompt: {error}")))
+    }
+
+    fn request(&self, ask: &Ask) -> Result<GenerateRequest, EvalError> {
+        let mut prompt = self.prompt(&ask.observation)?;
+        let context = self.network.config().max_position_embeddings;
+        // A dialogue that has outgrown the context loses its beginning, as chat programs do it.
+        let room = context.saturating_sub(ask.sampling.max_new_tokens.min(context / 2) + ask.begun.len());
+        if prompt.len() > room {
+            let cut = prompt.len() - room.max(1);
+            tracing::debug!(cut, "a prompt is longer than the context and loses its first tokens");
+            prompt.drain(..cut);
+        }
+        prompt.extend(&ask.begun);
+        Ok(GenerateRequest {
+            prompt,
+            samples: ask.samples,
+            sampling: ask.sampling.clone(),
+            stop: ask.observation.stop.clone(),
+            stop_tokens: Vec::new(),
+            seed: ask.seed,
+        })
+    }
+}
+
+impl Proposer for NetworkProposer<'_> {
+    fn propose(
+        &mut self,
+        asks: &[Ask],
+        on_written: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Proposal>, EvalError> {
+        let requests: Vec<GenerateRequest> =
+            asks.iter().map(|ask| self.request(ask)).collect::<Result<_, _>>()?;
+        let mut completions: Vec<Completion> = Vec::new();
+        self.network.generate(&requests, self.slots, self.decode, &mut |completion| {
+            on_written(completion.tokens.len());
+            completions.push(completion);
+            ControlFlow::Continue(())
+        })?;
+        completions.sort_by_key(|one| (one.request, one.sample));
+        let proposal = |one: Completion| {
+            let begun = &asks[one.request].begun;
+            Proposal {
+                ask: one.request,
+                sample: one.sample,
+                text: format!("{}{}", (self.decode)(begun), one.text),
+                spent: one.tokens.len(),
+                logprob: Some(one.logprobs.iter().map(|logprob| f64::from(*logprob)).sum()),
+                tokens: [begun.as_slice(), &one.tokens].concat(),
+                finish: one.finish,
+            }
+        };
+        Ok(completions.into_iter().map(proposal).collect())
+    }
+
+    fn criticise(
+        &mut self,
+        observation: &Observation,
+        answers: &[&[u32]],
+    ) -> Result<Vec<CriticView>, EvalError> {
+        let prompt = self.prompt(observation)?;
+        // The state after the last token is the one before a token that follows it, whichever that is.
+        let longer = |answer: &&[u32]| [*answer, &[0]].concat();
+        let group = PromptGroup { prompt, completions: answers.iter().map(longer).collect() };
+        let options = ForwardOptions { temperature: 1.0, adapter: Adapter::On, keep_activations: false };
+        let values = self.network.forward(&[group], options)?.values;
+        let Some(values) = values.and_then(|mut groups| groups.pop()) else {
+            return Err(EvalError::Config {
+                message: "expected a network with a value head, found none".into(),
+            });
+        };
+        Ok(values.iter().map(|values| view(values, self.critic_outputs)).collect())
+    }
+
+    fn has_critic(&self) -> bool {
+        self.critic_outputs > 0
+    }
+}
+
+/// What a head of `outputs` numbers says, given its numbers before every token and after the last one.
+fn view(values: &[f32], outputs: usize) -> CriticView {
+    let states: Vec<Vec<f64>> = values
+        .chunks_exact(outputs)
+        .skip(1)
+        .map(|state| state.iter().map(|x| f64::from(*x)).collect())
+        .collect();
+    if outputs != CLASSES {
+        let passes: Vec<f64> = states.iter().map(|state| state[outputs - 1]).collect();
+        let whole = passes.last().copied().unwrap_or(0.0);
+        return CriticView { passes, fails: Vec::new(), whole };
+    }
+    let largest = |class: usize| states.iter().map(|state| state[class]).fold(f64::NEG_INFINITY, f64::max);
+    let pooled: Vec<f64> = (0..CLASSES).map(largest).collect();
+    CriticView {
+        passes: states.iter().map(|state| softmax(state)[CLASSES - 1]).collect(),
+        fails: states.iter().map(|state| softmax(state)[CLASSES - 2]).collect(),
+        whole: if states.is_empty() { 0.0 } else { softmax(&pooled)[CLASSES - 1] },
+    }
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let masses: Vec<f64> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+    let total: f64 = masses.iter().sum();
+    masses.iter().map(|mass| mass / total).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_critic_of_classes_is_read_after_each_token_and_pooled_over_all() {
+        // Before the first token, then after each of two: ln 3 for "passed", then ln 2 for "failed test".
+        let (three, two) = (3f32.ln(), 2f32.ln());
+        let values = [9.0, 9.0, 9.0, 9.0, 0.0, 0.0, 0.0, three, 0.0, 0.0, two, 0.0];
+        let found = view(&values, 4);
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-6, "{a} {b}");
+        assert_eq!(found.passes.len(), 2);
+        near(found.passes[0], 3.0 / 6.0);
+        near(found.passes[1], 1.0 / 5.0);
+        near(found.fails[1], 2.0 / 5.0);
+        // Largest logits over time: 0, 0, ln 2, ln 3.
+        near(found.whole, 3.0 / 7.0);
+        let value = view(&[0.5, 0.25, 0.75], 1);
+        assert_eq!((value.passes, value.fails, value.whole), (vec![0.25, 0.75], vec![], 0.75));
+    }
+}
