@@ -193,22 +193,43 @@ impl OpenedModel {
         if outputs > 0 {
             decoder.add_value_head(ValueHead { outputs, is_detached: true })?;
         }
-        for parameter in decoder.parameters() {
-            let Some(tensor) = tensors.get(&format!("parameter.{}", parameter.name)) else {
-                bail!("the checkpoint of {run} lacks {}", parameter.name);
-            };
-            if tensor.values.len() != parameter.values.len() {
-                let (found, expected) = (tensor.values.len(), parameter.values.len());
-                bail!(
-                    "the checkpoint of {run} has {found} values of {}, expected {expected}",
-                    parameter.name
-                );
-            }
-            parameter.values.copy_from_slice(&tensor.values);
-        }
-        decoder.parameters_changed();
+        fill(&mut decoder, &run, &tensors)?;
         Ok(decoder)
     }
+
+    /// The network of a run with the value head that it trained: a reward model, or the critic of a policy. Takes the
+    /// weights.
+    pub(crate) fn value_network(&mut self, threads: usize) -> Result<Decoder> {
+        let head = self.trained.as_ref().and_then(|trained| trained.tensors.get(VALUE_HEAD));
+        let Some((outputs, trained)) = head.map(|tensor| tensor.shape[0]).zip(self.trained.as_ref()) else {
+            let hint = "hint: runs of reward-model, ppo, coderl, b-coder and the like train one";
+            return Err(Usage(format!("{} has no value head\n{hint}", self.name)).into());
+        };
+        let (run, tensors) = (trained.run.display().to_string(), trained.tensors.clone());
+        let mut decoder = self.network(trained.trainable.clone(), threads, 0)?;
+        decoder.add_value_head(ValueHead { outputs, is_detached: false })?;
+        fill(&mut decoder, &run, &tensors)?;
+        Ok(decoder)
+    }
+}
+
+/// The value head's weights in a checkpoint.
+const VALUE_HEAD: &str = "parameter.value_head.weight";
+
+/// Gives a network the parameters of a checkpoint.
+fn fill(decoder: &mut Decoder, run: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+    for parameter in decoder.parameters() {
+        let Some(tensor) = tensors.get(&format!("parameter.{}", parameter.name)) else {
+            bail!("the checkpoint of {run} lacks {}", parameter.name);
+        };
+        if tensor.values.len() != parameter.values.len() {
+            let (found, expected) = (tensor.values.len(), parameter.values.len());
+            bail!("the checkpoint of {run} has {found} values of {}, expected {expected}", parameter.name);
+        }
+        parameter.values.copy_from_slice(&tensor.values);
+    }
+    decoder.parameters_changed();
+    Ok(())
 }
 
 impl Text {
@@ -238,6 +259,11 @@ impl Text {
         let mut tokens: Vec<u32> = self.bos.into_iter().collect();
         tokens.extend(self.tokenizer.encode(text, false)?);
         Ok(tokens)
+    }
+
+    /// Tokens of a text that goes on behind others.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, Box<dyn Error + Send + Sync>> {
+        Ok(self.tokenizer.encode(text, false)?)
     }
 
     /// Text of tokens.

@@ -11,7 +11,7 @@ use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet
 use hone_eval::{Evaluation, Interval, Summary, comparison_table, paired_difference};
 use hone_model::Network;
 use hone_model::engine::Decoder;
-use hone_rl::{Group, RunSummary, StopCause, TextCodec, Trainer};
+use hone_rl::{Group, RunSummary, StopCause, TextCodec, TokenReward, Trainer};
 use hone_runlog::{
     Finish, IsolationRecord, Manifest, ModelSource, RunDir, Switch, metric, read_metrics, read_trajectories,
     report, trajectory_files,
@@ -40,6 +40,8 @@ pub(crate) struct Training<'a> {
     decoder: Decoder,
     train: CodeEnvironmentSet,
     heldout: Option<CodeEnvironmentSet>,
+    /// The reward models, in the order of their parts.
+    judges: Vec<Box<dyn Network>>,
     isolation: IsolationRecord,
 }
 
@@ -81,6 +83,12 @@ struct Difference {
 impl<'a> Training<'a> {
     /// Opens model, sandbox and tasks. Everything that can be refused is refused here.
     pub(crate) fn open(recipe: &'a Recipe, terminal: &'a Terminal) -> Result<Training<'a>> {
+        let has_log = recipe.tasks.trajectories.is_some() || recipe.tasks.preferences.is_some();
+        if recipe.algorithm.method().needs_log() && !has_log {
+            let name = recipe.algorithm.name();
+            let hint = "hint: --set tasks.trajectories=RUN names a run whose samples it learns from";
+            return Err(Usage(format!("{name} learns from logged trajectories, found none\n{hint}")).into());
+        }
         let interrupt = Interrupt::listen("ending after this step, with a checkpoint")?;
         let mut model = OpenedModel::open(&recipe.model.name, terminal)?;
         terminal.note(&model.describe());
@@ -96,15 +104,20 @@ impl<'a> Training<'a> {
         if recipe.program_rewards().iter().any(|part| matches!(part, RewardPart::Security(_))) {
             Scanner::start().map_err(|error| Lacking(error.to_string()))?;
         }
-        let train = train.with_rewards(recipe.program_rewards())?;
+        let train = match recipe.program_rewards() {
+            parts if parts.is_empty() => train.without_rewards(),
+            parts => train.with_rewards(parts)?,
+        };
+        let train = train.with_coverage(recipe.algorithm.method().needs_coverage());
         // Held-out tasks are measured by the first answer.
         let first_answers = CodeEnvironmentConfig { turns: 1, ..recipe.environment.clone() };
         let heldout =
             recipe.tasks.heldout.as_deref().map(|path| environments(path, &first_answers)).transpose()?;
         let threads = terminal.threads.unwrap_or(recipe.model.threads);
+        let judges = reward_models(recipe, &model, threads, terminal)?;
         let mut decoder = model.network(recipe.model.trainable(), threads, recipe.trainer.seed)?;
         decoder.set_checkpointing(recipe.model.activation_checkpointing);
-        Ok(Training { recipe, terminal, interrupt, model, decoder, train, heldout, isolation })
+        Ok(Training { recipe, terminal, interrupt, model, decoder, train, heldout, judges, isolation })
     }
 
     /// What the run directory says of its origin.
@@ -239,10 +252,11 @@ impl<'a> Training<'a> {
         let text = &self.model.text;
         let render = |seen: &hone_environment::Observation| text.render(seen);
         let decode = |tokens: &[u32]| text.decode(tokens);
-        let codec = TextCodec { render: &render, decode: &decode, stop_tokens: &[] };
+        let encode = |said: &str| text.encode(said);
+        let codec = TextCodec { render: &render, decode: &decode, encode: &encode, stop_tokens: &[] };
         let (config, algorithm) = (self.recipe.trainer.clone(), self.recipe.algorithm.clone());
         let mut trainer = Trainer::new(config, algorithm, &mut self.decoder, &self.train, codec)?;
-        trainer.reward_tokens(self.recipe.token_rewards())?;
+        trainer.reward_tokens(self.recipe.token_rewards(), std::mem::take(&mut self.judges))?;
         if let Some(path) = &self.recipe.tasks.trajectories {
             let groups = logged_groups(path)?;
             self.terminal.note(&format!(
@@ -343,6 +357,36 @@ impl TrainingResult {
         terminal.result(&format!("        hone model export {run} --format hf --out my-model"));
         Ok(())
     }
+}
+
+/// The networks of the reward models among the parts of the reward.
+fn reward_models(
+    recipe: &Recipe,
+    policy: &OpenedModel,
+    threads: usize,
+    terminal: &Terminal,
+) -> Result<Vec<Box<dyn Network>>> {
+    let mut networks: Vec<Box<dyn Network>> = Vec::new();
+    for part in recipe.token_rewards() {
+        let TokenReward::RewardModel(part) = part else { continue };
+        let path = part.path.display();
+        let mut model = OpenedModel::open(&path.to_string(), terminal)
+            .with_context(|| format!("failed to open the reward model {path}"))?;
+        // Both read the same tokens, so they must mean the same by them.
+        let probe = "def f(x):\n    return [x, 1_000] if x else \"é\"\n";
+        let is_same = model.config.vocab_size == policy.config.vocab_size
+            && model.text.plain(probe)? == policy.text.plain(probe)?;
+        if !is_same {
+            let hint = "hint: a reward model reads the policy's tokens; train one on a model with the same tokenizer";
+            return Err(Usage(format!(
+                "the reward model {path} has another tokenizer than the policy\n{hint}"
+            ))
+            .into());
+        }
+        terminal.note(&format!("reward {}", model.describe()));
+        networks.push(Box::new(model.value_network(threads)?));
+    }
+    Ok(networks)
 }
 
 /// The groups that a run sampled, or those of one file of it.

@@ -10,6 +10,7 @@ use hone_dataset::audit::difference;
 use hone_sandbox::{Limits, OutcomeClass, Sandbox, Submission};
 use serde::{Deserialize, Serialize};
 
+use crate::coverage;
 use crate::{
     Environment, EnvironmentError, EnvironmentSet, Feedback, Graders, Judged, Message, NoScanner,
     Observation, RewardPart, RewardValue, Role, Scanner, Security, Step, Verdict, check_rewards,
@@ -79,6 +80,7 @@ pub struct CodeEnvironmentSet {
     config: CodeEnvironmentConfig,
     rewards: Vec<RewardPart>,
     graders: Graders,
+    has_coverage: bool,
     /// There if a part of the reward asks it.
     scanner: Option<Scanner>,
 }
@@ -96,7 +98,27 @@ impl CodeEnvironmentSet {
             return Err(failure("expected at least one task, found none".into()));
         }
         let rewards = vec![RewardPart::default()];
-        Ok(CodeEnvironmentSet { tasks, sandbox, config, rewards, graders: Graders::default(), scanner: None })
+        Ok(CodeEnvironmentSet {
+            tasks,
+            sandbox,
+            config,
+            rewards,
+            graders: Graders::default(),
+            has_coverage: false,
+            scanner: None,
+        })
+    }
+
+    /// The same with verdicts that say which lines the tests left out; every program that compiles runs twice then.
+    pub fn with_coverage(mut self, has_coverage: bool) -> CodeEnvironmentSet {
+        self.has_coverage = has_coverage;
+        self
+    }
+
+    fn episode(&self, index: usize, given: &str) -> CodeEnvironment<'_> {
+        let (task, turns_left) = (&self.tasks[index], self.config.turns);
+        let observation = first_observation(task, given);
+        CodeEnvironment { task, set: self, given: given.to_string(), observation, turns_left }
     }
 
     /// The same with the reward made of these parts. Reads the sources of graders, and starts the scanner if it is asked.
@@ -109,6 +131,12 @@ impl CodeEnvironmentSet {
         }
         self.rewards = rewards;
         Ok(self)
+    }
+
+    /// The same without a reward of its own: what an answer is worth is said elsewhere.
+    pub fn without_rewards(mut self) -> CodeEnvironmentSet {
+        self.rewards.clear();
+        self
     }
 
     /// The value of every part, and their weighted sum.
@@ -172,14 +200,47 @@ impl EnvironmentSet for CodeEnvironmentSet {
     }
 
     fn open(&self, index: usize) -> Box<dyn Environment + '_> {
-        let (task, turns_left) = (&self.tasks[index], self.config.turns);
-        Box::new(CodeEnvironment { task, set: self, observation: first_observation(task), turns_left })
+        Box::new(self.episode(index, self.tasks[index].signature.trim_end()))
     }
+
+    fn solution(&self, index: usize) -> Option<String> {
+        let task = &self.tasks[index];
+        let body = task.reference.strip_prefix(task.signature.trim_end())?;
+        Some(body.trim_end().to_string())
+    }
+
+    fn open_part_way(&self, index: usize, given: f64) -> Box<dyn Environment + '_> {
+        Box::new(self.episode(index, beginning(&self.tasks[index], given)))
+    }
+}
+
+/// The reference solution up to its k-th conditional or loop, k the share `given` of them all; the signature alone where it
+/// has none, or does not continue the signature.
+fn beginning(task: &Task, given: f64) -> &str {
+    let signature = task.signature.trim_end();
+    let Some(body) = task.reference.strip_prefix(signature) else { return signature };
+    let mut offset = 0;
+    let mut places = vec![0];
+    for line in body.split_inclusive('\n') {
+        let word = line.trim_start().split([' ', ':', '(']).next().unwrap_or_default();
+        // An indented line of the body: one at column 0 would begin another function.
+        if offset > 0
+            && line.starts_with([' ', '\t'])
+            && matches!(word, "if" | "for" | "while" | "with" | "try")
+        {
+            places.push(offset);
+        }
+        offset += line.len();
+    }
+    let chosen = (given.clamp(0.0, 1.0) * (places.len() - 1) as f64).round() as usize;
+    task.reference[..signature.len() + places[chosen]].trim_end()
 }
 
 struct CodeEnvironment<'a> {
     task: &'a Task,
     set: &'a CodeEnvironmentSet,
+    /// What the program begins with: the signature, or more of the reference solution.
+    given: String,
     /// What the policy sees now.
     observation: Observation,
     turns_left: usize,
@@ -196,7 +257,7 @@ impl Environment for CodeEnvironment<'_> {
             return Err(failure("the episode is over".into()));
         }
         self.turns_left -= 1;
-        let signature = self.task.signature.trim_end();
+        let signature = self.given.as_str();
         let program = extract_program(signature, &self.task.entry_point, action);
         let is_program_only = format!("{signature}{action}").trim_end() == program.trim_end();
         let submission = Submission {
@@ -205,6 +266,15 @@ impl Environment for CodeEnvironment<'_> {
             limits: self.set.config.limits(),
         };
         let judgement = self.set.sandbox.judge(&submission).map_err(|error| failure(error.to_string()))?;
+        let missed_lines =
+            match self.set.has_coverage && judgement.outcome.class != OutcomeClass::CompileError {
+                true => {
+                    let Submission { solution, tests, limits } = &submission;
+                    coverage::missed_lines(&self.set.sandbox, solution, tests, limits)
+                        .map_err(|error| failure(error.to_string()))?
+                }
+                false => Vec::new(),
+            };
         let passed = judgement.tests.iter().filter(|test| test.is_passed).count();
         let total = self.task.tests.known_tests().max(judgement.tests.len());
         let verdict = Verdict {
@@ -214,6 +284,7 @@ impl Environment for CodeEnvironment<'_> {
             error: judgement.outcome.error.clone(),
             program: submission.solution,
             mode: judgement.mode,
+            missed_lines,
         };
         let (reward, parts) = self.set.reward(&Judged {
             task: &self.task.id,
@@ -238,11 +309,11 @@ impl Environment for CodeEnvironment<'_> {
     }
 }
 
-fn first_observation(task: &Task) -> Observation {
+fn first_observation(task: &Task, given: &str) -> Observation {
     Observation {
         messages: vec![Message { role: Role::User, content: prompt(task) }],
         // Without the newline after the signature: newline and indent are one token in many vocabularies.
-        answer_prefix: format!("```python\n{}", task.signature.trim_end()),
+        answer_prefix: format!("```python\n{given}"),
         stop: vec!["\n```".into()],
     }
 }
@@ -294,6 +365,20 @@ mod tests {
             "Write a Python function. Return twice x.\n\nThe function is called `double`.\n\nAnswer with the \
              function only."
         );
+    }
+
+    /// Without conditionals nothing is given; with them the share of their places, from all to none.
+    #[test]
+    fn a_solution_is_given_up_to_a_conditional() {
+        assert_eq!(beginning(&task("def double(x):", ""), 1.0), "def double(x):");
+        let reference = "def double(x):\n    y = 0\n    for i in range(2):\n        if x:\n            y += x\n    return y\n";
+        let long = Task { reference: reference.into(), ..task("def double(x):", "") };
+        let upto = |line: usize| reference.lines().take(line).collect::<Vec<_>>().join("\n");
+        for (given, lines) in [(0.0, 1), (0.2, 1), (0.5, 2), (0.7, 2), (0.8, 3), (1.0, 3)] {
+            assert_eq!(beginning(&long, given), upto(lines), "{given}");
+        }
+        let other = Task { reference: "double = lambda x: x + x\n".into(), ..long };
+        assert_eq!(beginning(&other, 1.0), "def double(x):");
     }
 
     #[test]

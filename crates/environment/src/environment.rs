@@ -52,6 +52,10 @@ pub struct Verdict {
     pub program: String,
     /// Where tests and solution ran.
     pub mode: JudgeMode,
+    /// Lines of the program, from 1, that could have been executed and were not; empty where nobody measured it. The
+    /// program's own process says so: advice, never a verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed_lines: Vec<u32>,
 }
 
 /// What an action led to.
@@ -103,6 +107,16 @@ pub trait EnvironmentSet: Send + Sync {
     fn topic(&self, _index: usize) -> &str {
         ""
     }
+    /// The reference solution of task `index` as an answer, after the answer prefix; `None` if it has none that can follow
+    /// there.
+    fn solution(&self, _index: usize) -> Option<String> {
+        None
+    }
     /// Opens a new episode on task `index`.
     fn open(&self, index: usize) -> Box<dyn Environment + '_>;
+    /// Opens an episode whose answer already begins with about this share of the reference solution; the whole task where
+    /// there is no such thing.
+    fn open_part_way(&self, index: usize, _given: f64) -> Box<dyn Environment + '_> {
+        self.open(index)
+    }
 }

@@ -3,6 +3,7 @@
 mod environment;
 
 mod code;
+mod coverage;
 mod feedback;
 mod program;
 mod reward;

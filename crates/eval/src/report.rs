@@ -287,6 +287,7 @@ mod tests {
                 }),
                 program: "print('</pre>')".into(),
                 mode: JudgeMode::Split,
+                missed_lines: Vec::new(),
             }),
             search: None,
         };

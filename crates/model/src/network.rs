@@ -12,7 +12,7 @@ use crate::{ModelConfig, ModelError};
 /// One prompt and G continuations of it, packed without padding; the prompt is computed once for all of them.
 ///
 /// A plain sequence is a prompt of its first token and one completion with the rest.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PromptGroup {
     /// Prompt tokens, at least one.
     pub prompt: Vec<u32>,
@@ -29,6 +29,9 @@ pub struct TokenValues {
     pub logprobs: Vec<Vec<Vec<f32>>>,
     /// Entropy in nats of the distribution the token was drawn from.
     pub entropies: Vec<Vec<Vec<f32>>>,
+    /// Natural log of the probability of the likeliest token in its place; `logprobs − likeliest` is how far the token's
+    /// logit is below the largest one.
+    pub likeliest: Vec<Vec<Vec<f32>>>,
     /// What the value head says before the token, K numbers a token: `[group][completion][t · K + k]`; `None` without a
     /// head.
     pub values: Option<Vec<Vec<Vec<f32>>>>,
@@ -41,6 +44,8 @@ pub struct TokenGradients {
     pub logprobs: Vec<Vec<Vec<f32>>>,
     /// ∂loss/∂entropy; `None` if the loss does not use entropies.
     pub entropies: Option<Vec<Vec<Vec<f32>>>>,
+    /// ∂loss/∂likeliest; `None` if the loss does not use them.
+    pub likeliest: Option<Vec<Vec<Vec<f32>>>>,
     /// ∂loss/∂value; `None` if the loss does not use values.
     pub values: Option<Vec<Vec<Vec<f32>>>>,
 }
@@ -214,6 +219,26 @@ pub trait Network: Send {
 
     /// Log-prob and entropy of every completion token.
     fn forward(&mut self, batch: &[PromptGroup], options: ForwardOptions) -> Result<TokenValues, ModelError>;
+
+    /// The same about other tokens in the completions' places: entry `t` is about `tokens[group][completion][t]` after the
+    /// completion's own tokens before `t`. Keeps no activations.
+    fn forward_about(
+        &mut self,
+        _batch: &[PromptGroup],
+        _tokens: &[Vec<Vec<u32>>],
+        _options: ForwardOptions,
+    ) -> Result<TokenValues, ModelError> {
+        Err(ModelError::Unsupported("this network speaks of the completions' own tokens only".into()))
+    }
+
+    /// The likeliest token in the place of every completion token, `[group][completion][t]`; of equal ones the first.
+    fn likeliest_tokens(
+        &mut self,
+        _batch: &[PromptGroup],
+        _options: ForwardOptions,
+    ) -> Result<Vec<Vec<Vec<u32>>>, ModelError> {
+        Err(ModelError::Unsupported("this network does not name its likeliest tokens".into()))
+    }
 
     /// Adds the parameter gradients of a loss with these derivatives, for the last `forward` that kept its activations.
     fn backward(&mut self, gradients: &TokenGradients) -> Result<(), ModelError>;

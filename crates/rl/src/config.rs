@@ -45,6 +45,9 @@ pub struct TrainerConfig {
     /// Measure the KL to the base model every so many steps, on the step's trained tokens (LoRA only); 0 never does.
     /// It costs a forward pass and changes no number.
     pub reference_kl_every: u64,
+    /// Nats a token that one step's updates may move the policy from the one that sampled; a step that goes further ends the
+    /// run. 0 sets no limit. Not for logged trajectories, which another policy may have sampled.
+    pub kl_limit: f64,
     /// Write a checkpoint every so many steps; 0 writes only the last one.
     pub checkpoint_every: u64,
     /// Checkpoints that are kept.
@@ -72,6 +75,7 @@ impl Default for TrainerConfig {
             sampling: SamplingParams::default(),
             optimizer: OptimizerConfig::default(),
             reference_kl_every: 0,
+            kl_limit: 10.0,
             checkpoint_every: 10,
             keep_checkpoints: 2,
             seed: 0,
@@ -103,6 +107,8 @@ impl TrainerConfig {
             let is_valid = minutes.is_finite() && minutes > 0.0;
             ConfigError::require(is_valid, "time_limit_minutes", "positive", minutes)?;
         }
+        let is_limit = self.kl_limit.is_finite() && self.kl_limit >= 0.0;
+        ConfigError::require(is_limit, "kl_limit", "at least 0", self.kl_limit)?;
         let is_discount = (0.0..=1.0).contains(&self.turn_gamma);
         ConfigError::require(is_discount, "turn_gamma", "from 0 to 1", self.turn_gamma)?;
         let is_share = (0.0..=1.0).contains(&self.replay_fraction);

@@ -80,6 +80,20 @@ pub enum RlError {
         /// The task.
         task: String,
     },
+    /// One step moved the policy too far.
+    #[error(
+        "the policy left the one that sampled at step {step}: their KL is {divergence:.3} nats a token, at most {limit} \
+         is allowed\nhint: lower the learning rate or the number of updates a batch, or set trainer.kl_limit = 0 to go on; \
+         the last checkpoint is intact"
+    )]
+    Diverged {
+        /// The step.
+        step: u64,
+        /// Mean over its trained tokens of k3.
+        divergence: f64,
+        /// `trainer.kl_limit`.
+        limit: f64,
+    },
     /// The algorithm cannot work with the batch.
     #[error(transparent)]
     Algorithm(#[from] AlgorithmError),

@@ -62,6 +62,7 @@ impl Group {
             prompt,
             trajectories: answers.into_iter().enumerate().map(answer).collect(),
             greedy: None,
+            gold: None,
         }
     }
 }
@@ -78,6 +79,7 @@ fn empty_group(record: &TrajectoryRecord, draw: u64) -> Group {
         prompt: record.prompt_tokens.clone(),
         trajectories: Vec::new(),
         greedy: None,
+        gold: None,
     }
 }
 
@@ -101,6 +103,18 @@ fn trajectory(record: &TrajectoryRecord) -> Trajectory {
         advantage: 0.0,
         is_trained: false,
     }
+}
+
+/// Takes a share of the groups out of a log, at even distances; at least one of each kind is left where there are two.
+pub(crate) fn set_aside(log: Vec<Group>, share: f64) -> (Vec<Group>, Vec<Group>) {
+    if share == 0.0 || log.len() < 2 {
+        return (log, Vec::new());
+    }
+    let every = ((1.0 / share).round() as usize).clamp(2, log.len());
+    let places = log.into_iter().enumerate();
+    let (aside, kept): (Vec<_>, Vec<_>) = places.partition(|(index, _)| index % every == every - 1);
+    let groups = |places: Vec<(usize, Group)>| places.into_iter().map(|(_, group)| group).collect();
+    (groups(kept), groups(aside))
 }
 
 /// Refuses a log that cannot be learned from.

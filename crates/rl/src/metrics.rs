@@ -33,6 +33,10 @@ pub(crate) struct StepFacts<'a> {
     pub(crate) reference_divergence: Option<f64>,
     /// β where the algorithm steers it, after the step.
     pub(crate) kl_coefficient: Option<f64>,
+    /// Share of the solution that a curriculum gives, after the step.
+    pub(crate) given: Option<f64>,
+    /// Pairs in order, and pairs, of a log's groups that were kept aside.
+    pub(crate) ranking: Option<(usize, usize)>,
 }
 
 /// Numbers that depend on recipe and seed only.
@@ -82,6 +86,8 @@ pub(crate) fn metrics(facts: &StepFacts<'_>) -> Vec<(Cow<'static, str>, f64)> {
     rows.extend(replay(facts));
     rows.extend(facts.reference_divergence.map(|divergence| ("update/reference_kl", divergence)));
     rows.extend(facts.kl_coefficient.map(|coefficient| ("update/kl_coefficient", coefficient)));
+    rows.extend(facts.given.map(|given| ("curriculum/given", given)));
+    rows.extend(facts.ranking.map(|(right, pairs)| ("pairs/heldout_accuracy", fraction(right, pairs))));
     let mut rows: Vec<_> = rows.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
     rows.extend(parts(&all));
     rows

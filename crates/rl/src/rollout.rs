@@ -22,6 +22,9 @@ const MOST_TURNS: usize = 64;
 /// Turns an observation into the prompt's tokens.
 pub type Render<'a> = dyn Fn(&Observation) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
 
+/// Turns a text into tokens, without anything around it.
+pub type Encode<'a> = dyn Fn(&str) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> + 'a;
+
 /// From text to tokens and back; the loop knows neither tokenizers nor chat templates.
 #[derive(Clone, Copy)]
 pub struct TextCodec<'a> {
@@ -29,6 +32,8 @@ pub struct TextCodec<'a> {
     pub render: &'a Render<'a>,
     /// Turns tokens into text.
     pub decode: &'a dyn Fn(&[u32]) -> String,
+    /// Turns the text of an answer into tokens, as they would follow a prompt.
+    pub encode: &'a Encode<'a>,
     /// Tokens that end a completion, beside the model's own.
     pub stop_tokens: &'a [u32],
 }
@@ -43,6 +48,8 @@ pub(crate) struct RolloutContext<'a> {
     pub(crate) policy_version: u64,
     /// Sample a greedy answer to every prompt, beside the others.
     pub(crate) has_greedy: bool,
+    /// Share of the reference solution that answers begin with, in a curriculum.
+    pub(crate) given: f64,
 }
 
 /// Seconds and tokens of a rollout.
@@ -75,10 +82,9 @@ pub(crate) fn rollout(
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<Vec<Group>, RlError> {
     let (mut groups, requests) = prepare(context, draws)?;
-    let environments = context.environments;
     let fail =
         |error, place: &dyn Fn(usize, usize) -> (usize, usize)| round_error(context, draws, error, place);
-    let mut begin = |request: usize, _| environments.open(draws[request % draws.len()].task);
+    let mut begin = |request: usize, _| open(context, draws[request % draws.len()].task);
     let played = round(network, context, &requests, &mut begin, cost, on_progress)
         .map_err(|error| fail(error, &|request, sample| (request % draws.len(), sample)))?;
     let mut open = Vec::new();
@@ -190,7 +196,7 @@ fn prepare(
     let mut requests = Vec::with_capacity(draws.len());
     for draw in draws {
         let task = context.environments.id(draw.task).to_string();
-        let observation = context.environments.open(draw.task).observe();
+        let observation = open(context, draw.task).observe();
         let prompt = render(context, &task, &observation)?;
         requests.push(request(context, prompt.clone(), &observation, context.config.group_size, draw.key));
         groups.push(Group {
@@ -204,6 +210,7 @@ fn prepare(
             prompt,
             trajectories: Vec::with_capacity(context.config.group_size),
             greedy: None,
+            gold: None,
         });
     }
     if context.has_greedy {
@@ -217,6 +224,13 @@ fn prepare(
         requests.extend(all);
     }
     Ok((groups, requests))
+}
+
+fn open<'e>(context: &RolloutContext<'e>, task: usize) -> Box<dyn Environment + 'e> {
+    match context.given > 0.0 {
+        true => context.environments.open_part_way(task, context.given),
+        false => context.environments.open(task),
+    }
 }
 
 fn render(context: &RolloutContext<'_>, task: &str, observation: &Observation) -> Result<Vec<u32>, RlError> {

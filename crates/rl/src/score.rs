@@ -6,7 +6,7 @@ use hone_model::{Adapter, ForwardOptions, Network, PromptGroup, TokenValues};
 use crate::algorithms::{Method, Outcome, Sample};
 use crate::config::TrainerConfig;
 use crate::error::RlError;
-use crate::feedback::error_tokens;
+use crate::feedback::{error_tokens, missed_tokens};
 use crate::reference::Reference;
 use crate::trajectory::{Group, Trajectory};
 use crate::update::{gather, micro_batches, tokens_of, widen};
@@ -23,10 +23,13 @@ pub(crate) fn score(
 ) -> Result<Vec<Vec<Sample>>, RlError> {
     let mut batch: Vec<Vec<Sample>> =
         groups.iter().map(|group| samples(group, config.sampling.max_new_tokens)).collect();
-    if method.needs_error_tokens() {
-        for (samples, group) in batch.iter_mut().zip(groups) {
-            for (sample, trajectory) in samples.iter_mut().zip(&group.trajectories) {
+    for (samples, group) in batch.iter_mut().zip(groups) {
+        for (sample, trajectory) in samples.iter_mut().zip(&group.trajectories) {
+            if method.needs_error_tokens() {
                 sample.error_tokens = error_tokens(trajectory, decode);
+            }
+            if method.needs_coverage() {
+                sample.missed = missed_tokens(trajectory, decode);
             }
         }
     }
@@ -38,6 +41,10 @@ pub(crate) fn score(
     if method.value_head().is_some() {
         let values = forward(network, config, groups, Adapter::On, step)?.values.unwrap_or_default();
         spread(&mut batch, &values, |sample, row| sample.values = Some(row));
+    }
+    if method.needs_lookahead() {
+        let rows = lookahead(network, reference, config, groups, step)?;
+        spread(&mut batch, &rows, |sample, row| sample.lookahead = Some(row));
     }
     Ok(batch)
 }
@@ -56,7 +63,7 @@ fn spread(batch: &mut [Vec<Sample>], rows: &[Vec<Vec<f32>>], set: impl Fn(&mut S
 /// A group without forward passes.
 pub(crate) fn samples(group: &Group, max_tokens: usize) -> Vec<Sample> {
     let greedy_reward = group.greedy.as_ref().map(|greedy| greedy.reward);
-    let sample = |trajectory: &Trajectory| Sample {
+    let sample = |trajectory: &Trajectory, is_gold: bool| Sample {
         reward: trajectory.turn_return,
         turn: group.turn,
         draw: group.draw,
@@ -69,9 +76,11 @@ pub(crate) fn samples(group: &Group, max_tokens: usize) -> Vec<Sample> {
         tests_passed: trajectory.verdict.as_ref().map_or(0, |verdict| verdict.tests_passed),
         tests_total: trajectory.verdict.as_ref().map_or(0, |verdict| verdict.tests_total),
         greedy_reward,
+        is_gold,
         ..Sample::default()
     };
-    group.trajectories.iter().map(sample).collect()
+    let sampled = group.trajectories.iter().map(|one| sample(one, false));
+    sampled.chain(group.gold.iter().map(|one| sample(one, true))).collect()
 }
 
 /// The class of what execution did; where nothing was executed, a reward of 1 counts as passed.
@@ -84,6 +93,46 @@ fn outcome(trajectory: &Trajectory) -> Outcome {
     }
 }
 
+/// How far the logit of the reference's likeliest token is below the policy's largest, `[group][sequence][t]`.
+fn lookahead(
+    network: &mut dyn Network,
+    reference: &Reference,
+    config: &TrainerConfig,
+    groups: &[&Group],
+    step: u64,
+) -> Result<Vec<Vec<Vec<f32>>>, RlError> {
+    let (prompts, counts) = prompts_of(groups);
+    let failed = |source| RlError::Network { step: step + 1, stage: "looking ahead", source };
+    let mut all = Vec::new();
+    for range in micro_batches(prompts.iter().map(tokens_of), config.micro_batch_tokens) {
+        let part = &prompts[range];
+        let guide =
+            |network: &mut dyn Network, adapter| network.likeliest_tokens(part, options(config, adapter));
+        let tokens = reference.run(network, guide).map_err(failed)?;
+        let values = network.forward_about(part, &tokens, options(config, Adapter::On)).map_err(failed)?;
+        for (logprobs, likeliest) in values.logprobs.into_iter().zip(values.likeliest) {
+            let gaps = |(own, best): (Vec<f32>, Vec<f32>)| own.iter().zip(best).map(|(a, b)| a - b).collect();
+            all.push(logprobs.into_iter().zip(likeliest).map(gaps).collect());
+        }
+    }
+    Ok(gather(all, &counts))
+}
+
+fn options(config: &TrainerConfig, adapter: Adapter) -> ForwardOptions {
+    ForwardOptions { temperature: config.sampling.temperature, adapter, keep_activations: false }
+}
+
+/// All completions that hold a token, as a network takes them, and how many prompts each group has.
+fn prompts_of(groups: &[&Group]) -> (Vec<PromptGroup>, Vec<usize>) {
+    let with_tokens = |group: &&Group| -> Vec<PromptGroup> {
+        let kept: Vec<&Trajectory> = group.answers().filter(|one| !one.tokens.is_empty()).collect();
+        group.prompt_groups(&kept)
+    };
+    let nested: Vec<Vec<PromptGroup>> = groups.iter().map(with_tokens).collect();
+    let counts = nested.iter().map(Vec::len).collect();
+    (nested.concat(), counts)
+}
+
 /// One pass over all completions that hold a token, in micro-batches.
 pub(crate) fn forward(
     network: &mut dyn Network,
@@ -92,15 +141,8 @@ pub(crate) fn forward(
     adapter: Adapter,
     step: u64,
 ) -> Result<TokenValues, RlError> {
-    let with_tokens = |group: &&Group| -> Vec<PromptGroup> {
-        let kept: Vec<&Trajectory> = group.trajectories.iter().filter(|one| !one.tokens.is_empty()).collect();
-        group.prompt_groups(&kept)
-    };
-    let nested: Vec<Vec<PromptGroup>> = groups.iter().map(with_tokens).collect();
-    let counts: Vec<usize> = nested.iter().map(Vec::len).collect();
-    let prompts = nested.concat();
-    let options =
-        ForwardOptions { temperature: config.sampling.temperature, adapter, keep_activations: false };
+    let (prompts, counts) = prompts_of(groups);
+    let options = options(config, adapter);
     let mut all = TokenValues::default();
     for range in micro_batches(prompts.iter().map(tokens_of), config.micro_batch_tokens) {
         let values = network.forward(&prompts[range], options).map_err(|source| RlError::Network {

@@ -5,10 +5,13 @@
 //! length    v = −T / L_max
 //! overlong  v = −clip((T − (L_max − b L_max)) / (b L_max), 0, 1)     (DAPO, arXiv 2503.14476)
 //! kl        v = −Σ_t (log π_old(o_t) − log π_ref(o_t))
+//! reward-model  v = what a trained value head says after the last token but one
 //! R ← R + Σ_k w_k v_k
 //! ```
 //!
 //! Logged trajectories keep the rewards of their log.
+
+use std::path::PathBuf;
 
 use hone_environment::RewardValue;
 use hone_model::{Adapter, Network};
@@ -18,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::algorithms::overlong_penalty;
 use crate::config::TrainerConfig;
 use crate::error::RlError;
+use crate::judge::judge;
 use crate::score::forward;
 use crate::trajectory::{Group, Trajectory};
 
@@ -31,6 +35,23 @@ pub enum TokenReward {
     Overlong(Overlong),
     /// Distance from the reference model, which is the base under an adapter.
     Kl(Kl),
+    /// What a reward model says.
+    RewardModel(RewardModelPart),
+}
+
+/// `type = "reward-model"`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RewardModelPart {
+    /// The run that trained it (`[algorithm] type = "reward-model"`), or one of its checkpoints; relative to the recipe.
+    pub path: PathBuf,
+    /// w.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 /// `type = "length"`
@@ -79,7 +100,7 @@ impl Default for Kl {
 
 impl TokenReward {
     /// Every type's name, in the order of the list.
-    pub const TYPES: [&'static str; 3] = ["length", "overlong", "kl"];
+    pub const TYPES: [&'static str; 4] = ["length", "overlong", "kl", "reward-model"];
 
     /// What its values are logged under: its type.
     pub fn name(&self) -> &'static str {
@@ -87,6 +108,7 @@ impl TokenReward {
             TokenReward::Length(_) => "length",
             TokenReward::Overlong(_) => "overlong",
             TokenReward::Kl(_) => "kl",
+            TokenReward::RewardModel(_) => "reward-model",
         }
     }
 
@@ -96,12 +118,18 @@ impl TokenReward {
             TokenReward::Length(length) => length.weight,
             TokenReward::Overlong(overlong) => overlong.weight,
             TokenReward::Kl(kl) => kl.weight,
+            TokenReward::RewardModel(model) => model.weight,
         }
     }
 
     /// Whether it needs the reference model.
     pub fn needs_reference(&self) -> bool {
         matches!(self, TokenReward::Kl(_))
+    }
+
+    /// Whether it needs a network of its own.
+    pub fn is_model(&self) -> bool {
+        matches!(self, TokenReward::RewardModel(_))
     }
 
     /// Refuses impossible settings.
@@ -117,12 +145,13 @@ impl TokenReward {
         }
     }
 
-    /// v of an answer of `tokens` tokens, with the sum of its log-ratios to the reference.
-    fn value(&self, tokens: usize, max_tokens: usize, log_ratio: f64) -> f64 {
+    /// v of an answer of `tokens` tokens; `said` is the sum of its log-ratios to the reference, or what a model says.
+    fn value(&self, tokens: usize, max_tokens: usize, said: f64) -> f64 {
         match self {
             TokenReward::Length(_) => -(tokens as f64) / max_tokens as f64,
             TokenReward::Overlong(Overlong { buffer, .. }) => overlong_penalty(tokens, max_tokens, *buffer),
-            TokenReward::Kl(_) => -log_ratio,
+            TokenReward::Kl(_) => -said,
+            TokenReward::RewardModel(_) => said,
         }
     }
 }
@@ -130,6 +159,7 @@ impl TokenReward {
 /// Adds the parts to the rewards of everything that was sampled, greedy answers included.
 pub(crate) fn shape(
     network: &mut dyn Network,
+    judges: &mut [Box<dyn Network>],
     config: &TrainerConfig,
     parts: &[TokenReward],
     groups: &mut [Group],
@@ -138,16 +168,22 @@ pub(crate) fn shape(
     if parts.is_empty() {
         return Ok(());
     }
-    let needs_reference = parts.iter().any(TokenReward::needs_reference);
     let mut greedy: Vec<Group> = groups.iter().filter_map(greedy_alone).collect();
     for groups in [&mut *groups, &mut greedy[..]] {
-        let ratios = match needs_reference {
-            true => log_ratios(network, config, groups, step)?,
-            false => groups.iter().map(|group| vec![0.0; group.trajectories.len()]).collect(),
-        };
-        for (group, ratios) in groups.iter_mut().zip(ratios) {
-            for (trajectory, log_ratio) in group.trajectories.iter_mut().zip(ratios) {
-                add(parts, trajectory, config.sampling.max_new_tokens, log_ratio);
+        let mut judges = judges.iter_mut();
+        for part in parts {
+            let said = match part {
+                TokenReward::Kl(_) => log_ratios(network, config, groups, step)?,
+                TokenReward::RewardModel(_) => match judges.next() {
+                    Some(model) => judge(model.as_mut(), config, groups, step)?,
+                    None => unreachable!("there are as many networks as reward models"),
+                },
+                _ => groups.iter().map(|group| vec![0.0; group.trajectories.len()]).collect(),
+            };
+            for (group, said) in groups.iter_mut().zip(said) {
+                for (trajectory, said) in group.trajectories.iter_mut().zip(said) {
+                    add(part, trajectory, config.sampling.max_new_tokens, said);
+                }
             }
         }
     }
@@ -163,12 +199,10 @@ fn greedy_alone(group: &Group) -> Option<Group> {
     Some(Group { trajectories: vec![greedy], greedy: None, ..group.clone() })
 }
 
-fn add(parts: &[TokenReward], trajectory: &mut Trajectory, max_tokens: usize, log_ratio: f64) {
-    for part in parts {
-        let value = part.value(trajectory.tokens.len(), max_tokens, log_ratio);
-        trajectory.reward += part.weight() * value;
-        trajectory.parts.push(RewardValue { name: part.name().to_string(), value });
-    }
+fn add(part: &TokenReward, trajectory: &mut Trajectory, max_tokens: usize, said: f64) {
+    let value = part.value(trajectory.tokens.len(), max_tokens, said);
+    trajectory.reward += part.weight() * value;
+    trajectory.parts.push(RewardValue { name: part.name().to_string(), value });
 }
 
 /// Σ_t log π_old − log π_ref, `[group][sample]`; 0 for an answer without tokens.

@@ -4,8 +4,10 @@
 //! Sampling is keyed by (seed, step, task, sample) and has no state. So a run that is killed and resumed from its last
 //! checkpoint makes the same numbers as one that never was.
 
+mod assistance;
 mod draw;
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,6 +22,7 @@ use draw::Drawn;
 use crate::algorithms::{Algorithm, Credit, Memory, Method};
 use crate::config::TrainerConfig;
 use crate::error::RlError;
+use crate::gold::{self, Gold};
 use crate::log;
 use crate::metrics::{StepFacts, metrics, timings};
 use crate::observer::{Observer, Progress, Stage, StepReport};
@@ -32,8 +35,14 @@ use crate::trajectory::Group;
 use crate::update::{TrainGroup, UpdateSums, Updater};
 
 /// Settings that a resumed run may change, since they change no number.
-const FREE_SETTINGS: [&str; 5] =
-    ["time_limit_minutes", "token_limit", "execution_threads", "checkpoint_every", "keep_checkpoints"];
+const FREE_SETTINGS: [&str; 6] = [
+    "time_limit_minutes",
+    "token_limit",
+    "execution_threads",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "kl_limit",
+];
 
 /// Everything a run needs, and where it stands.
 pub struct Trainer<'a> {
@@ -49,6 +58,13 @@ pub struct Trainer<'a> {
     log: Vec<Group>,
     log_order: Option<TaskOrder>,
     token_rewards: Vec<TokenReward>,
+    /// The networks of those that are reward models, in their order.
+    judges: Vec<Box<dyn Network>>,
+    gold: Gold,
+    /// Credited groups that may be learned from again.
+    buffer: VecDeque<TrainGroup>,
+    /// Logged groups that are kept aside.
+    held_out: Vec<Group>,
     reference: Reference,
     place: Place,
 }
@@ -120,6 +136,9 @@ impl<'a> Trainer<'a> {
                 source,
             })?;
         }
+        if algorithm.method().needs_gold() {
+            gold::require(environments)?;
+        }
         let parameters = network.parameters();
         if parameters.is_empty() {
             return Err(
@@ -129,7 +148,8 @@ impl<'a> Trainer<'a> {
         let mut of_the_model =
             parameters.iter().filter(|parameter| !parameter.name.starts_with(ValueHead::PREFIX));
         let has_adapter = of_the_model.all(|parameter| parameter.name.contains("lora_"));
-        require_adapter(algorithm.method().needs_reference(), has_adapter)?;
+        let has_reference = algorithm.method().needs_reference() || algorithm.method().needs_lookahead();
+        require_adapter(has_reference, has_adapter)?;
         let optimizer = AdamW::new(config.optimizer.clone(), &parameters)?;
         let order = TaskOrder::new(config.seed, environments.len());
         let place = Place::default();
@@ -146,6 +166,10 @@ impl<'a> Trainer<'a> {
             log,
             log_order: None,
             token_rewards,
+            judges: Vec::new(),
+            gold: Gold::default(),
+            buffer: VecDeque::new(),
+            held_out: Vec::new(),
             reference: Reference::default(),
             place,
         })
@@ -155,6 +179,8 @@ impl<'a> Trainer<'a> {
     /// `offline_steps` and `replay_fraction` say. What they were sampled by is in their log-probs.
     pub fn learn_from(&mut self, log: Vec<Group>) -> Result<(), RlError> {
         log::check(&log, self.algorithm.method())?;
+        let (log, held_out) = log::set_aside(log, self.algorithm.method().held_out());
+        self.held_out = held_out;
         self.log_order = Some(TaskOrder::new(self.config.seed, log.len()));
         self.log = log;
         Ok(())
@@ -175,9 +201,17 @@ impl<'a> Trainer<'a> {
         self.learn_from(answers)
     }
 
-    /// Adds parts that depend on tokens and log-probs to every sampled reward.
-    pub fn reward_tokens(&mut self, parts: Vec<TokenReward>) -> Result<(), RlError> {
+    /// Adds parts that depend on tokens and log-probs to every sampled reward. `judges` are the networks of those that
+    /// are reward models, in their order, each with a value head of one output.
+    pub fn reward_tokens(
+        &mut self,
+        parts: Vec<TokenReward>,
+        judges: Vec<Box<dyn Network>>,
+    ) -> Result<(), RlError> {
         parts.iter().try_for_each(TokenReward::validate)?;
+        let models = parts.iter().filter(|part| part.is_model()).count();
+        ConfigError::require(models == judges.len(), "reward", "a network a reward model", judges.len())?;
+        self.judges = judges;
         require_adapter(parts.iter().any(TokenReward::needs_reference), self.has_adapter)?;
         self.token_rewards = parts;
         Ok(())
@@ -241,6 +275,7 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self, observer: &mut dyn Observer) -> Result<StepReport, RlError> {
         let started = Instant::now();
         let mut cost = RolloutCost::default();
+        self.require_log()?;
         let Drawn { mut groups, kept, rounds: sampling_rounds } = self.draw(&mut cost, observer)?;
         let update_started = Instant::now();
         let batch = self.credit(&mut groups, &kept)?;
@@ -263,6 +298,8 @@ impl<'a> Trainer<'a> {
         if every > 0 && self.place.step.is_multiple_of(every) {
             self.reference = Reference::of(self.network);
         }
+        self.advance_curriculum(&groups);
+        let ranking = self.rank_held_out()?;
         let groups_dropped = groups.len() - kept.len();
         let facts = StepFacts {
             groups: &groups,
@@ -271,6 +308,8 @@ impl<'a> Trainer<'a> {
             update,
             reference_divergence,
             kl_coefficient: self.place.memory.kl_coefficient,
+            given: self.place.memory.given,
+            ranking,
         };
         Ok(StepReport {
             step: self.place.step,
@@ -285,7 +324,7 @@ impl<'a> Trainer<'a> {
     /// Advantages for the kept groups, also noted in their trajectories.
     fn credit(&mut self, groups: &mut [Group], kept: &[usize]) -> Result<Vec<TrainGroup>, RlError> {
         if kept.is_empty() {
-            return Ok(Vec::new());
+            return Ok(self.from_buffer(Vec::new()));
         }
         let method = self.algorithm.method();
         let kept_groups: Vec<&Group> = kept.iter().map(|&index| &groups[index]).collect();
@@ -299,6 +338,9 @@ impl<'a> Trainer<'a> {
             self.place.step,
         )?;
         let credits = method.credit_remembering(&batch, &mut self.place.memory)?;
+        for note in std::mem::take(&mut self.place.memory.notes) {
+            tracing::warn!("step {}: {note}", self.place.step + 1);
+        }
         let has_advantage =
             |credit: &Credit| credit.is_in_loss && credit.advantages.iter().any(|one| *one != 0.0);
         if !credits.iter().flatten().any(has_advantage) {
@@ -320,7 +362,7 @@ impl<'a> Trainer<'a> {
             }
             train_groups.extend(TrainGroup::new(&groups[index], samples, credits));
         }
-        Ok(train_groups)
+        Ok(self.from_buffer(train_groups))
     }
 
     fn update(
@@ -344,6 +386,7 @@ impl<'a> Trainer<'a> {
         let sums = updater.run(batch, &mut |done, total| {
             observer.on_progress(&Progress { step, steps, stage: Stage::Update, done, total, tokens });
         })?;
+        self.check_divergence(&sums, batch)?;
         Ok((sums, divergence))
     }
 
@@ -354,6 +397,7 @@ impl<'a> Trainer<'a> {
             tasks: self.tasks(),
             trainer: to_value(&self.config),
             algorithm: to_value(&self.algorithm),
+            buffer: self.buffer.iter().cloned().collect(),
         };
         let parameters = self.network.parameters();
         let names: Vec<(String, Vec<usize>)> = parameters
@@ -419,6 +463,7 @@ impl<'a> Trainer<'a> {
             Reference::from_values(self.network.parameters().into_iter().map(reference).collect());
         self.optimizer.restore(saved.place.updates, find)?;
         self.place = saved.place;
+        self.buffer = saved.buffer.into();
         Ok(())
     }
 
@@ -445,6 +490,8 @@ struct SavedState {
     tasks: usize,
     trainer: Value,
     algorithm: Value,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    buffer: Vec<TrainGroup>,
 }
 
 /// The first setting that differs, in words; free settings may.

@@ -80,6 +80,8 @@ pub struct Group {
     pub trajectories: Vec<Trajectory>,
     /// The greedy answer, where the algorithm asks for one; it is never trained on.
     pub greedy: Option<Trajectory>,
+    /// The task's reference solution as an answer, where the algorithm asks for it; nobody sampled it.
+    pub gold: Option<Trajectory>,
 }
 
 impl Group {
@@ -91,6 +93,11 @@ impl Group {
     /// The tokens before a trajectory's own.
     pub fn prompt_of<'a>(&'a self, trajectory: &'a Trajectory) -> &'a [u32] {
         trajectory.prompt.as_deref().unwrap_or(&self.prompt)
+    }
+
+    /// Everything that may be learned from: the samples, and the reference solution behind them.
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &Trajectory> {
+        self.trajectories.iter().chain(&self.gold)
     }
 
     /// These trajectories as a network takes them: all after one prompt, or each after its own.

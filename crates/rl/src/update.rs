@@ -5,8 +5,9 @@
 
 use std::ops::Range;
 
-use hone_model::{Adapter, ForwardOptions, Network, PromptGroup, TokenGradients, TokenValues};
+use hone_model::{Adapter, ForwardOptions, Network, PromptGroup, TokenGradients, TokenValues, ValueHead};
 use hone_train::AdamW;
+use serde::{Deserialize, Serialize};
 
 use crate::algorithms::{Credit, Method, Sample, Sequence, SequenceLoss, Totals, k3};
 use crate::config::TrainerConfig;
@@ -14,10 +15,11 @@ use crate::error::RlError;
 use crate::trajectory::Group;
 
 /// A group as training sees it: its sequences that are in the loss.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TrainGroup {
     task: String,
-    /// Whether it comes from a log, and so from another policy.
-    is_logged: bool,
+    /// Whether another version of the policy sampled it.
+    pub(crate) is_logged: bool,
     /// One prompt for all sequences, or one for each.
     tokens: Vec<PromptGroup>,
     /// Index of each sequence in its group.
@@ -30,6 +32,8 @@ pub(crate) struct TrainGroup {
     advantages: Vec<Vec<f64>>,
     old_values: Option<Vec<Vec<f64>>>,
     returns: Option<Vec<Vec<f64>>>,
+    /// Whether a sequence is a reference solution; its rows of log-probs are empty.
+    is_gold: Vec<bool>,
 }
 
 impl TrainGroup {
@@ -46,9 +50,10 @@ impl TrainGroup {
             advantages: Vec::new(),
             old_values: samples.iter().all(|sample| sample.values.is_some()).then(Vec::new),
             returns: credits.iter().all(|credit| credit.returns.is_some()).then(Vec::new),
+            is_gold: Vec::new(),
         };
         let mut kept = Vec::new();
-        for ((trajectory, sample), credit) in group.trajectories.iter().zip(samples).zip(credits) {
+        for ((trajectory, sample), credit) in group.answers().zip(samples).zip(credits) {
             if !credit.is_in_loss || trajectory.tokens.is_empty() {
                 continue;
             }
@@ -56,6 +61,7 @@ impl TrainGroup {
             train.samples.push(trajectory.sample);
             train.sampled.push(trajectory.logprobs.clone());
             train.behaviour.push(sample.behaviour);
+            train.is_gold.push(sample.is_gold);
             for (rows, row) in [
                 (&mut train.reference, sample.reference),
                 (&mut train.old_values, sample.values),
@@ -69,6 +75,12 @@ impl TrainGroup {
         }
         train.tokens = group.prompt_groups(&kept);
         (!train.samples.is_empty()).then_some(train)
+    }
+
+    /// Lengths of the reference solutions.
+    fn gold_tokens(&self) -> Vec<usize> {
+        let lengths = self.advantages.iter().map(Vec::len).zip(&self.is_gold);
+        lengths.filter(|(_, is_gold)| **is_gold).map(|(length, _)| length).collect()
     }
 
     fn loss_tokens(&self) -> usize {
@@ -172,38 +184,26 @@ impl Updater<'_> {
         sums: &mut UpdateSums,
     ) -> Result<(), RlError> {
         let values = self.forward(micro_batch, Adapter::On)?;
-        let mut gradients = TokenGradients::default();
-        let mut entropy_gradients = Vec::new();
+        let mut parts = Vec::with_capacity(micro_batch.len());
         for (g, group) in micro_batch.iter().enumerate() {
             if sums.updates == 0 && !group.is_logged {
                 self.check_logprobs(group, &values.logprobs[g])?;
             }
-            let parts = self.group_loss(group, &values, g, totals, sums)?;
-            let narrow = |row: &Vec<f64>| row.iter().map(|value| *value as f32).collect::<Vec<f32>>();
-            gradients.logprobs.push(parts.iter().map(|part| narrow(&part.logprobs)).collect());
-            if parts.iter().any(|part| part.entropies.is_some()) {
-                let row = |part: &SequenceLoss| match &part.entropies {
-                    Some(entropies) => narrow(entropies),
-                    None => vec![0.0; part.logprobs.len()],
-                };
-                entropy_gradients.push(parts.iter().map(row).collect());
-            }
-            if parts.iter().all(|part| part.values.is_some()) {
-                let rows = parts.iter().flat_map(|part| &part.values).map(narrow).collect();
-                gradients.values.get_or_insert_default().push(rows);
-            }
-        }
-        if entropy_gradients.len() == micro_batch.len() {
-            gradients.entropies = Some(entropy_gradients);
+            parts.push(self.group_loss(group, &values, g, totals, sums)?);
         }
         let prompts: Vec<usize> = micro_batch
             .iter()
             .flat_map(|group| &group.tokens)
             .map(|prompt| prompt.completions.len())
             .collect();
-        gradients.logprobs = scatter(gradients.logprobs, &prompts);
-        gradients.entropies = gradients.entropies.map(|rows| scatter(rows, &prompts));
-        gradients.values = gradients.values.map(|rows| scatter(rows, &prompts));
+        let outputs = self.method.value_head().map_or(0, |head| head.outputs);
+        let rows = |pick: Pick, width| gradient_rows(&parts, pick, width).map(|rows| scatter(rows, &prompts));
+        let gradients = TokenGradients {
+            logprobs: rows(|part| Some(&part.logprobs), 1).unwrap_or_default(),
+            entropies: rows(|part| part.entropies.as_ref(), 1),
+            values: rows(|part| part.values.as_ref(), outputs),
+            likeliest: rows(|part| part.likeliest.as_ref(), 1),
+        };
         self.network.backward(&gradients).map_err(|source| self.network_error("in the backward pass", source))
     }
 
@@ -217,6 +217,7 @@ impl Updater<'_> {
     ) -> Result<Vec<SequenceLoss>, RlError> {
         let widened = |rows: &Vec<Vec<f32>>| rows.iter().map(|row| widen(row)).collect::<Vec<Vec<f64>>>();
         let (logprobs, entropies) = (widened(&values.logprobs[index]), widened(&values.entropies[index]));
+        let likeliest = widened(&values.likeliest[index]);
         let values = values.values.as_ref().map(|values| widened(&values[index]));
         let sequences: Vec<Sequence<'_>> = (0..group.samples.len())
             .map(|index| Sequence {
@@ -228,11 +229,14 @@ impl Updater<'_> {
                 values: row(&values, index),
                 old_values: row(&group.old_values, index),
                 returns: row(&group.returns, index),
+                likeliest: &likeliest[index],
+                is_gold: group.is_gold[index],
             })
             .collect();
         let parts = self.method.loss(&sequences, totals);
         for (part, sequence) in parts.iter().zip(&sequences) {
-            let gradient_sum: f64 = part.logprobs.iter().chain(part.values.iter().flatten()).sum();
+            let derivatives = part.logprobs.iter().chain(part.values.iter().flatten());
+            let gradient_sum: f64 = derivatives.chain(part.likeliest.iter().flatten()).sum();
             for (quantity, value) in [("loss", part.value), ("gradient of the loss", gradient_sum)] {
                 if !value.is_finite() {
                     let (step, update, task) = (self.step + 1, sums.updates + 1, group.task.clone());
@@ -240,6 +244,9 @@ impl Updater<'_> {
                 }
             }
             sums.loss += part.value;
+            if sequence.is_gold {
+                continue;
+            }
             sums.clipped_tokens += part.clipped_tokens;
             sums.tokens += sequence.logprobs.len();
             sums.entropy += sequence.entropies.iter().sum::<f64>();
@@ -260,12 +267,28 @@ impl Updater<'_> {
 
     /// One optimizer update from the accumulated gradients.
     fn apply(&mut self, sums: &mut UpdateSums) -> Result<(), RlError> {
-        let report = self.optimizer.update(&mut self.network.parameters(), self.step, self.config.steps)?;
+        let is_value_warmup = self.is_value_warmup();
+        let mut parameters = self.network.parameters();
+        if is_value_warmup {
+            // Without gradient, moments and decay the optimizer leaves a parameter bit for bit as it is.
+            let of_the_policy = parameters.iter_mut().filter(|one| !one.name.starts_with(ValueHead::PREFIX));
+            of_the_policy.for_each(|parameter| {
+                parameter.gradients.fill(0.0);
+                parameter.is_decayed = false;
+            });
+        }
+        let report = self.optimizer.update(&mut parameters, self.step, self.config.steps)?;
+        drop(parameters);
         self.network.parameters_changed();
         sums.updates += 1;
         sums.gradient_norm += report.gradient_norm;
         sums.learning_rate = report.learning_rate;
         Ok(())
+    }
+
+    /// Whether this step trains the value head alone.
+    fn is_value_warmup(&self) -> bool {
+        (self.step as f64) < self.method.value_warmup() * self.config.steps as f64
     }
 
     /// Before the first update the policy is the one that sampled: every bit must agree.
@@ -302,6 +325,7 @@ impl Updater<'_> {
         Ok(TokenValues {
             logprobs: gather(values.logprobs, &counts),
             entropies: gather(values.entropies, &counts),
+            likeliest: gather(values.likeliest, &counts),
             values: values.values.map(|rows| gather(rows, &counts)),
         })
     }
@@ -313,9 +337,12 @@ impl Updater<'_> {
     }
 
     fn totals(&self, mini_batch: &[TrainGroup]) -> Totals {
+        let gold = || mini_batch.iter().map(TrainGroup::gold_tokens);
         Totals {
             tokens: mini_batch.iter().map(TrainGroup::loss_tokens).sum(),
             sequences: mini_batch.iter().map(|group| group.samples.len()).sum(),
+            gold_sequences: gold().map(|lengths| lengths.len()).sum(),
+            gold_tokens: gold().flatten().sum(),
             groups: mini_batch.len(),
             max_tokens: self.config.sampling.max_new_tokens,
         }
@@ -359,6 +386,19 @@ pub(crate) fn micro_batches(groups: impl IntoIterator<Item = usize>, limit: usiz
         parts.push(begin..end);
     }
     parts
+}
+
+/// A kind of derivative of a sequence's loss.
+type Pick = fn(&SequenceLoss) -> Option<&Vec<f64>>;
+
+/// One kind of derivatives, `[group][sequence][t · width]`, with zeros where a sequence has none; `None` where no one has.
+fn gradient_rows(parts: &[Vec<SequenceLoss>], pick: Pick, width: usize) -> Option<Vec<Vec<Vec<f32>>>> {
+    parts.iter().flatten().find_map(pick)?;
+    let narrow = |part: &SequenceLoss| match pick(part) {
+        Some(row) => row.iter().map(|value| *value as f32).collect(),
+        None => vec![0.0; part.logprobs.len() * width],
+    };
+    Some(parts.iter().map(|group| group.iter().map(narrow).collect()).collect())
 }
 
 /// The numbers of one sequence, where there are any.

@@ -111,6 +111,16 @@ pub const METRICS: &[Metric] = &[
     metric("rollout/groups", "Groups", "groups sampled in the step"),
     metric("rollout/groups_dropped", "Groups dropped", "groups left out because all their rewards are equal"),
     metric("rollout/rounds", "Sampling rounds", "samplings made to fill the batch"),
+    metric(
+        "curriculum/given",
+        "Given",
+        "share of the reference solution that answers begin with, after the step",
+    ),
+    metric(
+        "pairs/heldout_accuracy",
+        "Pairs in order",
+        "fraction of held-out pairs whose better answer has the higher value",
+    ),
     metric("turn/mean", "Turns", "mean number of turns of an episode"),
     metric(
         "turn/pass_rate_first",

@@ -135,7 +135,8 @@ fn steps(arguments: &StepArguments, terminal: &Terminal) -> Result<()> {
     let algorithm =
         Algorithm::Grpo(Grpo { dynamic_sampling: false, mask_truncated: false, ..Grpo::default() });
     let (render, decode) = (|o: &Observation| model.text.render(o), |t: &[u32]| model.text.decode(t));
-    let codec = TextCodec { render: &render, decode: &decode, stop_tokens: &[] };
+    let encode = |text: &str| model.text.encode(text);
+    let codec = TextCodec { render: &render, decode: &decode, encode: &encode, stop_tokens: &[] };
     let mut times = Times { terminal, steps: Vec::new() };
     Trainer::new(config, algorithm, &mut network, &tasks, codec)?.run(None, &mut times)?;
     let result = StepResult { steps: times.steps.split_off(1), peak_rss_bytes: peak_rss_bytes() };

@@ -47,9 +47,15 @@ pub(super) fn take(source: &mut Source) -> Result<Vec<RewardTable>, RecipeError>
         tables.push(RewardTable::Program(RewardPart::default()));
     }
     for (index, table) in tables.iter_mut().enumerate() {
-        if let RewardTable::Program(RewardPart::Program(grader)) = table {
-            let key = format!("reward[{index}].path");
-            grader.path = absolute(source, &key, &grader.path);
+        let key = format!("reward[{index}].path");
+        match table {
+            RewardTable::Program(RewardPart::Program(grader)) => {
+                grader.path = absolute(source, &key, &grader.path);
+            }
+            RewardTable::Token(TokenReward::RewardModel(model)) => {
+                model.path = absolute(source, &key, &model.path);
+            }
+            _ => {}
         }
     }
     Ok(tables)
@@ -76,14 +82,24 @@ pub(super) fn of_tokens(tables: &[RewardTable]) -> Vec<TokenReward> {
 /// What makes no sense in the parts, as `[index].key: expected …, found …`.
 pub(super) fn check(tables: &[RewardTable]) -> Result<(), String> {
     let programs = of_programs(tables);
-    if programs.is_empty() {
+    let is_model = |table: &RewardTable| matches!(table, RewardTable::Token(part) if part.is_model());
+    let has_model = tables.iter().any(is_model);
+    if programs.is_empty() && !has_model {
         let known = RewardPart::TYPES.join(", ");
-        return Err(format!(": expected a part that looks at the program ({known}), found none"));
+        return Err(format!(
+            ": expected a part that looks at the program ({known}) or a reward-model, found none"
+        ));
     }
-    check_rewards(&programs).map_err(|message| in_place(tables, &message))?;
+    if !programs.is_empty() {
+        check_rewards(&programs).map_err(|message| in_place(tables, &message))?;
+    }
     let (mut seen, missing) = (Vec::new(), |path: &PathBuf| !path.is_file());
     for (index, table) in tables.iter().enumerate() {
         match table {
+            RewardTable::Token(TokenReward::RewardModel(model)) if !model.path.is_dir() => {
+                let path = model.path.display();
+                return Err(format!("[{index}].path: expected a run, found {path}, which is no folder"));
+            }
             RewardTable::Token(part) => {
                 part.validate().map_err(|error| {
                     format!("[{index}].{}: expected {}, found {}", error.key, error.expected, error.found)

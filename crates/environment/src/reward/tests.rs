@@ -18,6 +18,7 @@ fn verdict(class: OutcomeClass, tests_passed: u32, program: &str) -> Verdict {
         error: None,
         program: program.into(),
         mode: JudgeMode::Split,
+        missed_lines: Vec::new(),
     }
 }
 

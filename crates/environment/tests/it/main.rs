@@ -163,3 +163,38 @@ fn a_second_turn_begins_with_what_went_wrong() {
     let mut episode = error.open(0);
     assert_eq!(episode.step("\n    return x * 2").expect("judged").next, None);
 }
+
+/// The lines that no test reached, by kind of tests; none where nothing can be said.
+#[test]
+fn coverage_says_which_lines_no_test_reached() {
+    let set = environments(RewardPart::default()).with_coverage(true);
+    let dead = "\n    if x > 90:\n        y = 0\n        return y\n    return x * 2";
+    for (index, action, missed) in [
+        (0, dead, &[3u32, 4][..]),
+        (0, "\n    return x * 2", &[]),
+        (0, "\n    raise ValueError\n    return x * 2", &[]),
+        (0, "\n    for i in range(100000):\n        x + 1\n    return x * 2", &[]),
+        (
+            0,
+            "\n    return twice(x)\n\ndef twice(x):\n    if x is None:\n        return 0\n    return x + x",
+            &[6],
+        ),
+        (0, "\n    return x *", &[]),
+        (1, "\n    if len(t) > 9:\n        return ''\n    return t[-1:] + t[:-1]", &[8]),
+    ] {
+        assert_eq!(step(&set, index, action).1.missed_lines, missed, "{action}");
+    }
+    assert!(step(&environments(RewardPart::default()), 0, dead).1.missed_lines.is_empty());
+}
+
+/// A solution is an answer that passes; an answer that begins part way is judged as a whole program.
+#[test]
+fn solutions_are_answers_and_can_be_given_in_part() {
+    let set = environments(RewardPart::default());
+    for index in 0..2 {
+        let solution = set.solution(index).expect("a reference that continues its signature");
+        assert_eq!(step(&set, index, &solution).1.class, OutcomeClass::Passed);
+    }
+    let episode = set.open_part_way(0, 1.0);
+    assert_eq!(episode.observe(), set.open(0).observe(), "nothing to give");
+}

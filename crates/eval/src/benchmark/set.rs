@@ -124,6 +124,7 @@ fn verdict(judgement: Judgement, submission: Submission) -> Verdict {
         error: judgement.outcome.error,
         program: submission.solution,
         mode: judgement.mode,
+        missed_lines: Vec::new(),
     }
 }
 

@@ -83,6 +83,7 @@ impl<'a> SearchSet<'a> {
             error: judgement.outcome.error.clone(),
             program: submission.solution,
             mode: judgement.mode,
+            missed_lines: Vec::new(),
         }))
     }
 

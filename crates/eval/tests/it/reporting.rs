@@ -25,6 +25,7 @@ fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
             error: None,
             program: "pass".into(),
             mode: JudgeMode::Split,
+            missed_lines: Vec::new(),
         }),
         search: None,
     };

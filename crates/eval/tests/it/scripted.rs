@@ -174,6 +174,7 @@ impl Environment for Word {
             error: None,
             program: action.into(),
             mode: JudgeMode::Split,
+            missed_lines: Vec::new(),
         };
         match self.0 {
             "breaks" => Err(EnvironmentError { id: self.0.into(), message: "the verifier is away".into() }),

@@ -5,7 +5,7 @@ use super::buffer::Buffer;
 use super::cache::Cache;
 use super::compute::Compute;
 use super::elementwise::{self, Rotary};
-use super::head::{HeadBuffers, RowGradient, RowStats, Vocabulary};
+use super::head::{HeadBuffers, RowGradient, RowStats, Vocabulary, first_largest};
 use super::layer::{Activations, Context, Layer, Norm, Workspace};
 use super::layout::{HeadRow, Layout};
 use super::value_head::ValueProjection;
@@ -85,17 +85,59 @@ impl Decoder {
             ));
         }
         let layout = Layout::new(&self.config, batch)?;
+        Ok(self.forward_layout(layout, options))
+    }
+
+    pub(super) fn forward_pass_about(
+        &mut self,
+        batch: &[PromptGroup],
+        tokens: &[Vec<Vec<u32>>],
+        options: ForwardOptions,
+    ) -> Result<TokenValues, ModelError> {
+        let layout = Layout::new(&self.config, batch)?.about(&self.config, tokens)?;
+        Ok(self.forward_layout(layout, ForwardOptions { keep_activations: false, ..options }))
+    }
+
+    fn forward_layout(&mut self, layout: Layout, options: ForwardOptions) -> TokenValues {
         self.pass.saved = None;
         let mut values = layout.empty_values();
         if layout.head_rows.is_empty() {
-            return Ok(values);
+            return values;
         }
         self.run_layers(&layout, options);
         let stats = self.run_head(&layout, options, &mut values);
         if options.keep_activations {
             self.pass.saved = Some(Saved { layout, stats, options });
         }
-        Ok(values)
+        values
+    }
+
+    /// The likeliest token in the place of every completion token.
+    pub(super) fn likeliest(
+        &mut self,
+        batch: &[PromptGroup],
+        options: ForwardOptions,
+    ) -> Result<Vec<Vec<Vec<u32>>>, ModelError> {
+        let layout = Layout::new(&self.config, batch)?;
+        let lengths = |group: &PromptGroup| group.completions.iter().map(|own| vec![0; own.len()]).collect();
+        let mut tokens: Vec<Vec<Vec<u32>>> = batch.iter().map(lengths).collect();
+        self.pass.saved = None;
+        if layout.head_rows.is_empty() {
+            return Ok(tokens);
+        }
+        self.run_layers(&layout, ForwardOptions { keep_activations: false, ..options });
+        self.gather_hidden(&layout);
+        let pass = &mut self.pass;
+        let hidden = &pass.hidden[..layout.head_rows.len() * self.config.hidden_size];
+        let vocabulary = self.head.as_ref().unwrap_or(&self.embedding);
+        let mut visit = |index: usize, _: RowStats, logits: &[f32]| {
+            let best = first_largest(logits) as u32;
+            for target in &layout.targets[layout.head_rows[index].targets.clone()] {
+                tokens[target.group][target.completion][target.position] = best;
+            }
+        };
+        vocabulary.for_each_row(&self.compute, hidden, 1.0, &mut pass.head, &mut visit);
+        Ok(tokens)
     }
 
     /// Fills `pass.stream` with the residual stream after the last layer.
@@ -156,6 +198,30 @@ impl Decoder {
         options: ForwardOptions,
         values: &mut TokenValues,
     ) -> Vec<RowStats> {
+        self.gather_hidden(layout);
+        let (rows, d) = (layout.head_rows.len(), self.config.hidden_size);
+        let pass = &mut self.pass;
+        let hidden = &pass.hidden[..rows * d];
+        let mut all = vec![RowStats::default(); rows];
+        let vocabulary = self.head.as_ref().unwrap_or(&self.embedding);
+        let mut visit = |index: usize, stats: RowStats, logits: &[f32]| {
+            all[index] = stats;
+            for target in &layout.targets[layout.head_rows[index].targets.clone()] {
+                let (g, c, t) = (target.group, target.completion, target.position);
+                values.logprobs[g][c][t] = stats.logprob(logits[target.token as usize]);
+                values.entropies[g][c][t] = stats.entropy as f32;
+                values.likeliest[g][c][t] = -stats.log_sum as f32;
+            }
+        };
+        vocabulary.for_each_row(&self.compute, hidden, options.temperature, &mut pass.head, &mut visit);
+        if let Some(head) = &self.value_head {
+            values.values = Some(head_values(head, layout, &pass.hidden[..rows * d]));
+        }
+        all
+    }
+
+    /// Fills `pass.hidden` with the rows that have a head, after the final norm.
+    fn gather_hidden(&mut self, layout: &Layout) {
         let (rows, d) = (layout.head_rows.len(), self.config.hidden_size);
         let pass = &mut self.pass;
         pass.hidden.grow(rows * d);
@@ -175,21 +241,6 @@ impl Decoder {
             hidden,
             &mut pass.rstd[..rows],
         );
-        let mut all = vec![RowStats::default(); rows];
-        let vocabulary = self.head.as_ref().unwrap_or(&self.embedding);
-        let mut visit = |index: usize, stats: RowStats, logits: &[f32]| {
-            all[index] = stats;
-            for target in &layout.targets[layout.head_rows[index].targets.clone()] {
-                let (g, c, t) = (target.group, target.completion, target.position);
-                values.logprobs[g][c][t] = stats.logprob(logits[target.token as usize]);
-                values.entropies[g][c][t] = stats.entropy as f32;
-            }
-        };
-        vocabulary.for_each_row(&self.compute, hidden, options.temperature, &mut pass.head, &mut visit);
-        if let Some(head) = &self.value_head {
-            values.values = Some(head_values(head, layout, &pass.hidden[..rows * d]));
-        }
-        all
     }
 
     pub(super) fn backward_pass(&mut self, gradients: &TokenGradients) -> Result<(), ModelError> {
@@ -202,6 +253,7 @@ impl Decoder {
         let outputs = self.value_head.as_ref().map_or(0, ValueProjection::outputs);
         if !layout.fits(&gradients.logprobs, 1)
             || entropies.is_some_and(|e| !layout.fits(e, 1))
+            || gradients.likeliest.as_ref().is_some_and(|l| !layout.fits(l, 1))
             || gradients.values.as_ref().is_some_and(|v| outputs == 0 || !layout.fits(v, outputs))
         {
             return Err(ModelError::Invalid("gradients do not have the shape of the forward pass".into()));
@@ -355,8 +407,9 @@ fn row_gradients(layout: &Layout, gradients: &TokenGradients) -> Vec<RowGradient
                 gradient.targets.push((target.token, logprob));
             }
             gradient.entropy += gradients.entropies.as_ref().map_or(0.0, |e| at(e));
+            gradient.likeliest += gradients.likeliest.as_ref().map_or(0.0, |l| at(l));
         }
-        if !gradient.targets.is_empty() || gradient.entropy != 0.0 {
+        if !gradient.targets.is_empty() || gradient.entropy != 0.0 || gradient.likeliest != 0.0 {
             all.push(gradient);
         }
     }

@@ -124,6 +124,13 @@ pub(crate) struct RowGradient {
     pub(crate) targets: Vec<(u32, f32)>,
     /// ∂loss/∂entropy, summed over the tokens.
     pub(crate) entropy: f32,
+    /// ∂loss/∂(log-prob of the likeliest token), summed over the tokens.
+    pub(crate) likeliest: f32,
+}
+
+/// The first of the largest logits.
+pub(crate) fn first_largest(logits: &[f32]) -> usize {
+    (0..logits.len()).fold(0, |best, index| if logits[index] > logits[best] { index } else { best })
 }
 
 /// Buffers of the head.
@@ -302,6 +309,8 @@ impl Vocabulary {
         for (gradient, row) in gradients.iter().zip(packed.chunks_exact_mut(d)) {
             row.copy_from_slice(&hidden[gradient.row * d..(gradient.row + 1) * d]);
         }
+        let with_likeliest = self.name_likeliest(compute, packed, gradients, logits);
+        let gradients = with_likeliest.as_deref().unwrap_or(gradients);
         let shared = Shared::new(logits);
         compute.pool.run(self.blocks(), &|block| {
             let (first, width) = self.compute_block(compute, packed, rows, block, shared);
@@ -325,6 +334,30 @@ impl Vocabulary {
                 Out::add(total, d),
             );
         }
+    }
+}
+
+impl Vocabulary {
+    /// The same gradients with the likeliest token of every row among its targets; `None` if no row asks for it. It
+    /// costs the rows' logits once more.
+    fn name_likeliest(
+        &self,
+        compute: &Compute,
+        hidden: &[f32],
+        gradients: &[RowGradient],
+        logits: &mut Buffer,
+    ) -> Option<Vec<RowGradient>> {
+        gradients.iter().find(|gradient| gradient.likeliest != 0.0)?;
+        let shared = Shared::new(logits);
+        compute.pool.run(self.blocks(), &|block| {
+            self.compute_block(compute, hidden, gradients.len(), block, shared);
+        });
+        let named = |(gradient, logits): (&RowGradient, &[f32])| {
+            let mut named = gradient.clone();
+            named.targets.push((first_largest(logits) as u32, gradient.likeliest));
+            named
+        };
+        Some(gradients.iter().zip(logits.chunks_exact(self.rows)).map(named).collect())
     }
 }
 

@@ -105,6 +105,24 @@ impl Layout {
         }
     }
 
+    /// The same layout, asked about `tokens[group][completion][position]` instead of the completions' own.
+    pub(crate) fn about(
+        mut self,
+        config: &ModelConfig,
+        tokens: &[Vec<Vec<u32>>],
+    ) -> Result<Layout, ModelError> {
+        let lengths: Vec<Vec<usize>> = tokens.iter().map(|g| g.iter().map(Vec::len).collect()).collect();
+        if lengths != self.lengths {
+            let message = "tokens to ask about do not have the shape of the completions";
+            return Err(ModelError::Invalid(message.into()));
+        }
+        tokens.iter().flatten().try_for_each(|row| check_tokens(config, row))?;
+        for target in &mut self.targets {
+            target.token = tokens[target.group][target.completion][target.position];
+        }
+        Ok(self)
+    }
+
     /// Number of rows, T.
     #[must_use]
     pub(crate) fn rows(&self) -> usize {
@@ -114,7 +132,12 @@ impl Layout {
     /// Zeros in the shape of the completions.
     #[must_use]
     pub(crate) fn empty_values(&self) -> TokenValues {
-        TokenValues { logprobs: self.zeros(1), entropies: self.zeros(1), values: None }
+        TokenValues {
+            logprobs: self.zeros(1),
+            entropies: self.zeros(1),
+            likeliest: self.zeros(1),
+            values: None,
+        }
     }
 
     /// Zeros in the shape of the completions, `outputs` a token.

@@ -72,6 +72,23 @@ impl Network for Decoder {
         self.forward_pass(batch, options)
     }
 
+    fn forward_about(
+        &mut self,
+        batch: &[PromptGroup],
+        tokens: &[Vec<Vec<u32>>],
+        options: ForwardOptions,
+    ) -> Result<TokenValues, ModelError> {
+        self.forward_pass_about(batch, tokens, options)
+    }
+
+    fn likeliest_tokens(
+        &mut self,
+        batch: &[PromptGroup],
+        options: ForwardOptions,
+    ) -> Result<Vec<Vec<Vec<u32>>>, ModelError> {
+        self.likeliest(batch, options)
+    }
+
     fn backward(&mut self, gradients: &TokenGradients) -> Result<(), ModelError> {
         self.backward_pass(gradients)
     }

@@ -71,6 +71,7 @@ fn loss(values: &TokenValues) -> (f64, TokenGradients) {
     let mut gradients = TokenGradients {
         logprobs: values.logprobs.clone(),
         entropies: Some(values.entropies.clone()),
+        likeliest: None,
         values: values.values.clone(),
     };
     for (i, value) in gradients.values.iter_mut().flatten().flatten().flatten().enumerate() {
@@ -100,7 +101,11 @@ fn check_gradients(is_tied: bool, trainable: Trainable, is_checkpointing: bool) 
     check_gradients_of(decoder);
 }
 
-fn check_gradients_of(mut decoder: Decoder) {
+fn check_gradients_of(decoder: Decoder) {
+    check_gradients_by(decoder, loss);
+}
+
+fn check_gradients_by(mut decoder: Decoder, loss: fn(&TokenValues) -> (f64, TokenGradients)) {
     let batch = batch();
     decoder.zero_gradients();
     let values = decoder.forward(&batch, options(true)).unwrap();
@@ -129,6 +134,44 @@ fn check_gradients_of(mut decoder: Decoder) {
         at(0.0);
         assert!((numeric / norm - 1.0).abs() < 0.03, "{name}: {numeric} by differences, {norm} by backward");
     }
+}
+
+/// The same with the likeliest tokens' log-probs in the loss.
+fn loss_with_likeliest(values: &TokenValues) -> (f64, TokenGradients) {
+    let (mut total, mut gradients) = loss(values);
+    let mut likeliest = values.likeliest.clone();
+    for (i, value) in likeliest.iter_mut().flatten().flatten().enumerate() {
+        let weight = (Stream::new(&[23]).uniform(i as u64) - 0.5) as f32;
+        total += f64::from(weight) * f64::from(*value);
+        *value = weight;
+    }
+    gradients.likeliest = Some(likeliest);
+    (total, gradients)
+}
+
+#[test]
+fn likeliest_gradients_match_finite_differences() {
+    for trainable in [lora(), Trainable::Full] {
+        check_gradients_by(network(true, trainable, 2), loss_with_likeliest);
+    }
+}
+
+/// Asked about the tokens it calls likeliest, it says what it says of the likeliest; asked about the completions' own, what it
+/// says of them; and nothing is likelier.
+#[test]
+fn other_tokens_can_be_asked_about() {
+    let (mut decoder, batch) = (network(true, lora(), 2), batch());
+    let own = decoder.forward(&batch, options(false)).unwrap();
+    let best = decoder.likeliest_tokens(&batch, options(false)).unwrap();
+    let said = decoder.forward_about(&batch, &best, options(false)).unwrap();
+    assert_eq!(said.logprobs, own.likeliest);
+    assert_eq!((&said.entropies, &said.likeliest), (&own.entropies, &own.likeliest));
+    let tokens: Vec<_> = batch.iter().map(|group| group.completions.clone()).collect();
+    assert_eq!(decoder.forward_about(&batch, &tokens, options(false)).unwrap(), own);
+    let pairs = own.logprobs.iter().flatten().flatten().zip(own.likeliest.iter().flatten().flatten());
+    assert!(pairs.clone().all(|(logprob, best)| logprob <= best) && pairs.clone().any(|(a, b)| a < b));
+    let short = decoder.forward_about(&batch, &tokens[..1], options(false)).unwrap_err().to_string();
+    assert!(short.contains("shape of the completions"), "{short}");
 }
 
 /// A network with a value head that is not at its zero start.

@@ -120,7 +120,11 @@ fn check_gradients(golden: &Value, of_entropy: bool) {
     let expected = golden["sum"].as_f64().unwrap();
     assert!((f64::from(sum) - expected).abs() < 1e-3, "sum {sum}, expected {expected}");
     network
-        .backward(&TokenGradients { logprobs: filled(summed), entropies: Some(filled(other)), values: None })
+        .backward(&TokenGradients {
+            logprobs: filled(summed),
+            entropies: Some(filled(other)),
+            ..TokenGradients::default()
+        })
         .unwrap();
     let expected = golden["weights"].as_object().unwrap();
     let mut seen = 0;

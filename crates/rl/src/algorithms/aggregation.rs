@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn golden() {
         let losses: [&[f64]; 2] = [&[1.0, 2.0, 3.0, 4.0], &[10.0]];
-        let totals = Totals { tokens: 5, sequences: 2, groups: 1, max_tokens: 4 };
+        let totals = Totals { tokens: 5, sequences: 2, groups: 1, max_tokens: 4, ..Totals::default() };
         for (aggregation, expected) in [
             (Aggregation::TokenMean, 4.0),
             (Aggregation::SequenceMeanTokenSum, 10.0),

@@ -4,11 +4,22 @@
 //! Padding cannot change anything: there is none. A batch is packed, a sequence that is not in the loss is in no sum
 //! (below), and that the log-probs of a packed sequence are those it has alone is a test of `crates/model`.
 
-use super::testing::{Case, batch, check_finite_differences, near, total_loss};
+use super::testing::{self, Case, check_finite_differences, near, sample, total_loss, totals};
 use super::{Algorithm, Credit, Method, Sample, Sequence, SequenceLoss, Totals};
 
 /// Log-ratios that lie inside and outside of every clip, on both sides.
 const LOG_RATIOS: [f64; 7] = [0.0513, -0.3071, 0.4327, -0.0619, 0.9043, -1.1037, 0.1531];
+
+/// Groups of different sizes and lengths, each with its reference solution where the method asks for one.
+fn batch(method: &dyn Method) -> Vec<Vec<Sample>> {
+    let mut groups = testing::batch();
+    if method.needs_gold() {
+        for (index, group) in groups.iter_mut().enumerate() {
+            group.push(Sample { is_gold: true, behaviour: Vec::new(), ..sample(1.0, 2 + index) });
+        }
+    }
+    groups
+}
 
 /// The sequences of a batch that are in the loss, a little away from the policy that sampled them.
 fn cases(method: &dyn Method, batch: &[Vec<Sample>]) -> Vec<Vec<Case>> {
@@ -24,6 +35,9 @@ fn cases(method: &dyn Method, batch: &[Vec<Sample>]) -> Vec<Vec<Case>> {
             // On both sides of a clip at 0.2 around the old values, and no two alike, since some methods take a maximum.
             *value = 0.3437 - 0.0713 * (index % 5) as f64 + 0.0011 * index as f64;
         }
+        if case.is_gold {
+            case.behaviour.clear();
+        }
         case.old_values = vec![0.1; case.values.len()];
         case
     };
@@ -36,6 +50,15 @@ fn cases(method: &dyn Method, batch: &[Vec<Sample>]) -> Vec<Vec<Case>> {
     groups
 }
 
+/// Sum over what the method trains: log-probs of a policy, or values where it trains none.
+fn gradient(method: &dyn Method, parts: &[SequenceLoss]) -> f64 {
+    let row = |part: &SequenceLoss| match !method.needs_log() {
+        true => part.logprobs.clone(),
+        false => part.values.clone().unwrap_or_default(),
+    };
+    parts.iter().flat_map(row).map(|one| one.abs()).sum()
+}
+
 fn check(name: &str, found: &[SequenceLoss], expected: &[SequenceLoss]) {
     assert_eq!(found.len(), expected.len(), "{name}");
     for (found, expected) in found.iter().zip(expected) {
@@ -45,6 +68,10 @@ fn check(name: &str, found: &[SequenceLoss], expected: &[SequenceLoss]) {
             expected.entropies.as_deref().unwrap_or_default(),
         );
         near(found.values.as_deref().unwrap_or_default(), expected.values.as_deref().unwrap_or_default());
+        near(
+            found.likeliest.as_deref().unwrap_or_default(),
+            expected.likeliest.as_deref().unwrap_or_default(),
+        );
         assert_eq!(found.clipped_tokens, expected.clipped_tokens, "{name}");
     }
 }
@@ -53,7 +80,7 @@ fn check(name: &str, found: &[SequenceLoss], expected: &[SequenceLoss]) {
 fn the_order_of_rows_changes_no_loss_and_no_derivative() {
     for algorithm in Algorithm::all() {
         let (name, method) = (algorithm.name(), algorithm.method());
-        let groups = cases(method, &batch());
+        let groups = cases(method, &batch(method));
         let (value, parts) = total_loss(method, &groups);
         let mut reversed = groups.clone();
         reversed.reverse();
@@ -62,7 +89,7 @@ fn the_order_of_rows_changes_no_loss_and_no_derivative() {
         others.reverse();
         assert!((value - other).abs() < 1e-12 * (1.0 + value.abs()), "{name}: {value} {other}");
         check(&name, &others, &parts);
-        assert!(parts.iter().flat_map(|part| &part.logprobs).any(|one| *one != 0.0), "{name}: no gradient");
+        assert!(gradient(method, &parts) > 0.0, "{name}: no gradient");
     }
 }
 
@@ -71,25 +98,19 @@ fn the_order_of_rows_changes_no_loss_and_no_derivative() {
 fn a_micro_batch_counts_with_the_denominators_of_the_whole_update() {
     for algorithm in Algorithm::all() {
         let (name, method) = (algorithm.name(), algorithm.method());
-        let groups = cases(method, &batch());
-        let totals = |groups: &[Vec<Case>]| Totals {
-            tokens: groups.iter().flatten().map(|case| case.logprobs.len()).sum(),
-            sequences: groups.iter().map(Vec::len).sum(),
-            groups: groups.len(),
-            max_tokens: 8,
-        };
+        let groups = cases(method, &batch(method));
         let whole = totals(&groups);
         let loss = |group: &Vec<Case>, totals: &Totals| {
             method.loss(&group.iter().map(Case::borrow).collect::<Vec<Sequence<'_>>>(), totals)
         };
         let apart: Vec<SequenceLoss> = groups.iter().flat_map(|group| loss(group, &whole)).collect();
         check(&name, &apart, &total_loss(method, &groups).1);
-        let gradient = |parts: &[SequenceLoss]| -> f64 {
-            parts.iter().flat_map(|part| &part.logprobs).map(|one| one.abs()).sum()
-        };
         let alone: Vec<SequenceLoss> =
             groups.iter().flat_map(|group| loss(group, &totals(std::slice::from_ref(group)))).collect();
-        assert!(gradient(&alone) > 1.05 * gradient(&apart), "{name}: the denominators say nothing");
+        assert!(
+            gradient(method, &alone) > 1.05 * gradient(method, &apart),
+            "{name}: the denominators say nothing"
+        );
     }
 }
 
@@ -98,7 +119,7 @@ fn a_micro_batch_counts_with_the_denominators_of_the_whole_update() {
 fn derivatives_are_those_of_the_loss() {
     for algorithm in Algorithm::all().iter().filter(|one| !one.explanation().contains("sg[")) {
         let method = algorithm.method();
-        check_finite_differences(method, &cases(method, &batch()));
+        check_finite_differences(method, &cases(method, &batch(method)));
     }
 }
 

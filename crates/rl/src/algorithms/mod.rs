@@ -15,6 +15,7 @@
 mod advantages;
 mod aggregation;
 mod credit;
+mod imitation;
 #[cfg(test)]
 mod invariance;
 mod kl;
@@ -23,8 +24,11 @@ mod returns;
 mod surrogate;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod value_loss;
 
+mod b_coder;
 mod cdpo;
 mod cispo;
 mod coderl;
@@ -43,12 +47,15 @@ mod ppocoder;
 mod reinforce_plus_plus;
 mod reinforce_plus_plus_baseline;
 mod remax;
+mod reward_model;
 mod rft;
+mod rlhf;
 mod rloo;
 mod rltf;
 mod rrhf;
 mod rrtf;
 mod sapo;
+mod stepcoder;
 
 use std::ops::Range;
 
@@ -62,6 +69,7 @@ pub use credit::{
     broadcast, require_at_least_zero, require_group_size, require_groups, rewards_differ, rewards_of,
 };
 pub(crate) use dapo::overlong_penalty;
+pub use imitation::{imitation_loss, with_gold, without_gold};
 pub use kl::{Derived, add_divergence, k3};
 pub use returns::{gae, returns_to_go, whiten};
 pub use surrogate::{ClipRange, Surrogate, clipped_surrogate, sequence_loss, token_loss};
@@ -100,6 +108,15 @@ pub struct Sample {
     pub turn_rewards: Vec<f64>,
     /// Reward of the greedy answer to the same prompt; there if [`Method::needs_greedy`].
     pub greedy_reward: Option<f64>,
+    /// Whether it is the task's reference solution instead of something sampled: it has a reward and no log-probs of a
+    /// behaviour policy. One a group, the last, if [`Method::needs_gold`] and the task has one.
+    pub is_gold: bool,
+    /// How far the logit of the reference model's likeliest token is below the policy's own largest, in each token's place,
+    /// `[T]`; there if [`Method::needs_lookahead`].
+    pub lookahead: Option<Vec<f64>>,
+    /// Whether a token is of a line that could have been executed and was not, `[T]`; empty unless
+    /// [`Method::needs_coverage`], and where nothing was measured.
+    pub missed: Vec<bool>,
 }
 
 impl Sample {
@@ -169,6 +186,10 @@ pub struct Sequence<'a> {
     pub old_values: Option<&'a [f64]>,
     /// G, from [`Method::credit`].
     pub returns: Option<&'a [f64]>,
+    /// log π of the likeliest token in the token's place, of the current policy: a variable as `logprobs` are.
+    pub likeliest: &'a [f64],
+    /// Whether it is a reference solution; `behaviour` is empty then.
+    pub is_gold: bool,
 }
 
 impl Sequence<'_> {
@@ -195,6 +216,8 @@ pub struct SequenceLoss {
     pub entropies: Option<Vec<f64>>,
     /// ∂loss/∂values, `[T · K]`; `None` if the loss does not use them.
     pub values: Option<Vec<f64>>,
+    /// ∂loss/∂likeliest, `[T]`; `None` if the loss does not use them.
+    pub likeliest: Option<Vec<f64>>,
     /// Tokens whose gradient the clip removed.
     pub clipped_tokens: usize,
 }
@@ -205,6 +228,13 @@ pub struct SequenceLoss {
 pub struct Memory {
     /// β where it is steered.
     pub kl_coefficient: Option<f64>,
+    /// The classes of outcomes that a critic has learned from, as bits.
+    pub classes_seen: u8,
+    /// Share of the solution that a curriculum still gives; `None` before its first step.
+    pub given: Option<f64>,
+    /// What the last step has to say to people; not part of the state.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 /// Sums over everything in the loss of one optimizer update, however it is split into micro-batches.
@@ -214,10 +244,47 @@ pub struct Totals {
     pub tokens: usize,
     /// Sequences.
     pub sequences: usize,
+    /// Those of them that are reference solutions.
+    pub gold_sequences: usize,
+    /// Their tokens.
+    pub gold_tokens: usize,
     /// Prompts.
     pub groups: usize,
     /// Longest completion that sampling allows, L_max.
     pub max_tokens: usize,
+}
+
+impl Totals {
+    /// The same without the reference solutions.
+    pub fn sampled(&self) -> Totals {
+        Totals {
+            tokens: self.tokens - self.gold_tokens,
+            sequences: self.sequences - self.gold_sequences,
+            gold_sequences: 0,
+            gold_tokens: 0,
+            ..*self
+        }
+    }
+}
+
+/// A curriculum of completion sub-tasks: answers begin with a part of the reference solution, less of it as they succeed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Curriculum {
+    /// Stages from almost all of the solution to none of it.
+    pub stages: usize,
+    /// The pass rate of a step that ends a stage.
+    pub threshold: f64,
+}
+
+impl Curriculum {
+    /// The share of the solution that is given after a step with this pass rate.
+    pub fn next(&self, given: f64, pass_rate: f64) -> f64 {
+        if pass_rate < self.threshold {
+            return given;
+        }
+        let stage = (given * self.stages as f64).round() - 1.0;
+        stage.max(0.0) / self.stages as f64
+    }
 }
 
 /// Why an algorithm cannot work with what it was given.
@@ -253,6 +320,51 @@ pub trait Method {
     /// The value head that credit and loss need.
     fn value_head(&self) -> Option<ValueHead> {
         None
+    }
+
+    /// Whether groups come with the reference solutions of their tasks.
+    fn needs_gold(&self) -> bool {
+        false
+    }
+
+    /// Whether credit looks ahead by the reference model's likeliest tokens.
+    fn needs_lookahead(&self) -> bool {
+        false
+    }
+
+    /// Whether credit asks which lines were executed.
+    fn needs_coverage(&self) -> bool {
+        false
+    }
+
+    /// Whether it learns from logged trajectories only.
+    fn needs_log(&self) -> bool {
+        false
+    }
+
+    /// Share of a run's steps, at its beginning, in which the value head learns and nothing else.
+    fn value_warmup(&self) -> f64 {
+        0.0
+    }
+
+    /// The curriculum of beginnings that answers are given, if there is one.
+    fn curriculum(&self) -> Option<Curriculum> {
+        None
+    }
+
+    /// Groups that are kept to be learned from again, first in first out; 0 learns from each step's own.
+    fn buffer_groups(&self) -> usize {
+        0
+    }
+
+    /// Share of a log's groups that are kept aside to be judged by [`Method::ranking`].
+    fn held_out(&self) -> f64 {
+        0.0
+    }
+
+    /// Of the pairs of a group whose rewards differ: how many the value head puts in their order, and how many there are.
+    fn ranking(&self, _group: &[Sample]) -> (usize, usize) {
+        (0, 0)
     }
 
     /// Steps after which the reference becomes the policy as it is then; 0 keeps the base model.
@@ -385,6 +497,14 @@ algorithms! {
     corgi::Corgi,
     /// Rewards a step, and a reference that follows.
     grpo_process::GrpoProcess,
+    /// The logits as advantages of a dueling Q function.
+    b_coder::BCoder,
+    /// A reward model of preferences; it trains no policy.
+    reward_model::RewardModel,
+    /// PPO under a reward model, with good text mixed in.
+    rlhf::Rlhf,
+    /// Completions that grow longer as they succeed; the loss on executed lines.
+    stepcoder::Stepcoder,
 }
 
 impl Default for Algorithm {
@@ -404,88 +524,5 @@ impl Algorithm {
     pub fn explanation(&self) -> String {
         let lines = self.source().lines().map_while(|line| line.strip_prefix("//!"));
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_type_alone_is_the_vetted_setting() {
-        for algorithm in Algorithm::all() {
-            let name = algorithm.name();
-            let read =
-                |rest: &str| serde_json::from_str::<Algorithm>(&format!(r#"{{"type": "{name}"{rest}}}"#));
-            assert_eq!(read("").unwrap(), algorithm);
-            let error = read(r#", "clipp": 0.2"#).unwrap_err().to_string();
-            assert!(error.contains("unknown field `clipp`"), "{error}");
-            assert!(algorithm.method().validate(8).is_ok(), "{name}");
-        }
-        assert!(serde_json::from_str::<Algorithm>(r#"{"type": "grpoo"}"#).is_err());
-    }
-
-    #[test]
-    fn every_file_opens_with_its_paper_and_its_formula() {
-        for algorithm in Algorithm::all() {
-            let (name, text) = (algorithm.name(), algorithm.explanation());
-            let (title, formula) =
-                text.split_once("```text\n").unwrap_or_else(|| panic!("{name}: no formula"));
-            assert!(title.contains("arXiv") && formula.contains('='), "{name}");
-            assert!(text.contains("| symbol | here |"), "{name}: no table of symbols");
-        }
-    }
-
-    /// Equal rewards, a group of one: an error or finite numbers, whatever the formula divides by.
-    #[test]
-    fn degenerate_batches_give_errors_or_finite_numbers() {
-        for algorithm in Algorithm::all() {
-            for (rewards, is_single) in [(&[0.0, 0.0][..], false), (&[1.0, 1.0], false), (&[1.0], true)] {
-                let group: Vec<Sample> = rewards.iter().map(|&reward| testing::sample(reward, 3)).collect();
-                let result = algorithm.method().credit(&[group]);
-                let name = algorithm.name();
-                assert_eq!(result.is_err(), is_single && algorithm.method().validate(1).is_err(), "{name}");
-                for credit in result.into_iter().flatten().flatten() {
-                    assert!(credit.advantages.iter().all(|advantage| advantage.is_finite()), "{name}");
-                }
-            }
-        }
-    }
-
-    /// Advantages do not depend on the order of groups and samples.
-    #[test]
-    fn credit_follows_its_sample() {
-        let batch = testing::batch();
-        let mut reversed = batch.clone();
-        reversed.reverse();
-        reversed.iter_mut().for_each(|group| group.reverse());
-        for algorithm in Algorithm::all() {
-            let expected = algorithm.method().credit(&batch).unwrap();
-            let mut found = algorithm.method().credit(&reversed).unwrap();
-            found.reverse();
-            found.iter_mut().for_each(|group| group.reverse());
-            for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
-                testing::near(&found.advantages, &expected.advantages);
-            }
-        }
-    }
-
-    /// On-policy, the best sample of a group is pushed up and the worst down, through credit and loss.
-    #[test]
-    fn every_method_pushes_the_best_up_and_the_worst_down() {
-        for algorithm in Algorithm::all() {
-            let (method, batch) = (algorithm.method(), testing::batch());
-            for (credits, samples) in method.credit(&batch).unwrap().iter().zip(&batch) {
-                let trained = samples.iter().zip(credits).filter(|(_, credit)| credit.is_in_loss);
-                let cases: Vec<testing::Case> =
-                    trained.map(|(sample, credit)| testing::Case::on_policy(sample, credit)).collect();
-                let count = cases.len();
-                let (_, parts) = testing::total_loss(method, &[cases]);
-                let push = |index: usize| -parts[index].logprobs.iter().sum::<f64>();
-                let name = algorithm.name();
-                assert!(count == 0 || push(0) > 0.0, "{name}");
-                assert!(count < samples.len() || push(count - 1) <= 0.0, "{name}");
-            }
-        }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct Case {
     pub(crate) values: Vec<f64>,
     pub(crate) old_values: Vec<f64>,
     pub(crate) returns: Vec<f64>,
+    pub(crate) likeliest: Vec<f64>,
+    pub(crate) is_gold: bool,
 }
 
 impl Case {
@@ -27,6 +29,8 @@ impl Case {
             logprobs: behaviour.iter().zip(log_ratios).map(|(old, change)| old + change).collect(),
             entropies: (0..log_ratios.len()).map(|t| 0.7 + 0.1 * index(t)).collect(),
             reference: behaviour.iter().map(|old| old - 0.2).collect(),
+            likeliest: behaviour.iter().map(|old| 0.3 * old).collect(),
+            is_gold: false,
             behaviour,
             advantages: vec![advantage; log_ratios.len()],
             // On both sides of a clip at 0.2 around the old values, and of the returns.
@@ -42,6 +46,7 @@ impl Case {
             advantages: credit.advantages.clone(),
             values: vec![0.0; 4 * sample.tokens],
             returns: credit.returns.clone().unwrap_or_default(),
+            is_gold: sample.is_gold,
             ..Case::new(&vec![0.0; sample.tokens], 0.0)
         }
     }
@@ -56,6 +61,8 @@ impl Case {
             values: Some(&self.values),
             old_values: Some(&self.old_values),
             returns: Some(&self.returns),
+            likeliest: &self.likeliest,
+            is_gold: self.is_gold,
         }
     }
 }
@@ -70,6 +77,7 @@ pub(crate) fn sample(reward: f64, tokens: usize) -> Sample {
         reference: Some(vec![-1.0; tokens]),
         values: Some(vec![0.0; 4 * tokens]),
         greedy_reward: Some(0.5),
+        lookahead: Some(vec![0.0; tokens]),
         turn_rewards: vec![reward],
         ..Sample::default()
     }
@@ -107,11 +115,14 @@ pub(crate) fn total_loss(method: &dyn Method, groups: &[Vec<Case>]) -> (f64, Vec
     (parts.iter().map(|part| part.value).sum(), parts)
 }
 
-fn totals(groups: &[Vec<Case>]) -> Totals {
+/// The sums over these prompt groups.
+pub(crate) fn totals(groups: &[Vec<Case>]) -> Totals {
     let cases = || groups.iter().flatten();
     Totals {
         tokens: cases().map(|case| case.logprobs.len()).sum(),
         sequences: cases().count(),
+        gold_sequences: cases().filter(|case| case.is_gold).count(),
+        gold_tokens: cases().filter(|case| case.is_gold).map(|case| case.logprobs.len()).sum(),
         groups: groups.len(),
         max_tokens: 8,
     }
@@ -184,6 +195,8 @@ pub(crate) fn check_finite_differences(method: &dyn Method, groups: &[Vec<Case>]
                 check("entropy", part.entropies.as_ref().map_or(0.0, |row| row[t]), by_entropy);
                 let by_value = difference(&|case, offset| case.values[t] += offset);
                 check("value", part.values.as_ref().map_or(0.0, |row| row[t]), by_value);
+                let by_likeliest = difference(&|case, offset| case.likeliest[t] += offset);
+                check("likeliest", part.likeliest.as_ref().map_or(0.0, |row| row[t]), by_likeliest);
             }
             flat += 1;
         }

@@ -71,10 +71,11 @@ impl Trainer<'_> {
         let (mut kept_tasks, mut rounds) = (0, 0);
         while kept_tasks < tasks && rounds < self.algorithm.method().sampling_rounds() {
             let missing = tasks - kept_tasks;
-            let groups = match source {
+            let mut groups = match source {
                 Source::Log => self.replay(missing),
                 Source::Policy => self.sample(missing, cost, observer)?,
             };
+            self.give_gold(&mut groups)?;
             for group in groups {
                 let method = self.algorithm.method();
                 // Of a later turn there may be one answer only, which some methods cannot compare with anything.
@@ -121,11 +122,13 @@ impl Trainer<'_> {
             step: self.place.step,
             policy_version: self.place.updates,
             has_greedy: self.algorithm.method().needs_greedy(),
+            given: self.given(),
         };
         let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
         let network: &mut dyn Network = self.network;
         let mut sampled = rollout(network, &context, &draws, cost, on_progress)?;
-        shape(network, &self.config, &self.token_rewards, &mut sampled, self.place.step)?;
+        let (parts, judges) = (&self.token_rewards, &mut self.judges);
+        shape(network, judges, &self.config, parts, &mut sampled, self.place.step)?;
         let (method, gamma) = (self.algorithm.method(), self.config.turn_gamma);
         give_returns(&mut sampled, &|rewards| method.turn_return(rewards, gamma));
         Ok(sampled)

@@ -1,11 +1,11 @@
 //! The loop on the real engine with a tiny random model: it learns, exactly and repeatably.
 
-use hone_environment::Observation;
 use hone_environment::toy::ToyEnvironmentSet;
+use hone_environment::{Environment, EnvironmentError, EnvironmentSet, Observation, Step};
 use hone_model::engine::Decoder;
-use hone_model::{LoraConfig, ModelConfig, SamplingParams, Trainable};
-use hone_rl::algorithms::{Coderl, Grpo, Ppo};
-use hone_rl::{Algorithm, TextCodec, Trainer, TrainerConfig};
+use hone_model::{LoraConfig, ModelConfig, Network, SamplingParams, Trainable};
+use hone_rl::algorithms::{Coderl, Grpo, Ppo, RewardModel, Rlhf};
+use hone_rl::{Algorithm, Group, RewardModelPart, TextCodec, TokenReward, Trainer, TrainerConfig};
 use hone_train::{CheckpointStore, OptimizerConfig};
 
 use crate::loop_checks::Recorder;
@@ -22,7 +22,13 @@ fn decode(tokens: &[u32]) -> String {
     tokens.iter().filter_map(letter).collect()
 }
 
-const CODEC: TextCodec<'_> = TextCodec { render: &render, decode: &decode, stop_tokens: &[] };
+/// Tokens of a text of letters.
+fn encode(text: &str) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(text.bytes().map(|said| u32::from(said - b'a') + 1).collect())
+}
+
+const CODEC: TextCodec<'_> =
+    TextCodec { render: &render, decode: &decode, encode: &encode, stop_tokens: &[] };
 
 fn tiny_model() -> ModelConfig {
     ModelConfig {
@@ -63,6 +69,11 @@ fn run(
     store: Option<&CheckpointStore>,
 ) -> Recorder {
     run_algorithm(config, grpo(), trainable, threads, store)
+}
+
+/// The toy has no reference solutions.
+fn coderl() -> Coderl {
+    Coderl { imitation_coefficient: 0.0, ..Coderl::default() }
 }
 
 fn grpo() -> Grpo {
@@ -115,7 +126,7 @@ fn values_of_the_engine_teach_the_toy() {
     let ppo = Ppo { kl_coefficient: 0.0, ..Ppo::default() };
     let few = TrainerConfig { steps: 4, ..config() };
     let lora = || Trainable::Lora(LoraConfig::default());
-    for algorithm in [Algorithm::Ppo(Ppo::default()), Algorithm::Coderl(Coderl::default())] {
+    for algorithm in [Algorithm::Ppo(Ppo::default()), coderl().into()] {
         let one = run_algorithm(&few, algorithm.clone(), lora(), 1, None);
         assert!(one.metrics() == run_algorithm(&few, algorithm, lora(), 2, None).metrics());
         assert!(one.reports.iter().all(|report| report.value("update/ratio_max") == Some(1.0)));
@@ -137,4 +148,113 @@ fn a_lora_run_resumes_bit_for_bit() {
     std::fs::remove_dir_all(directory.path().join("step-000006")).unwrap();
     let resumed = run(&config, trainable(), 1, Some(&store));
     assert!(resumed.metrics()[..] == whole.metrics()[3..]);
+}
+
+/// While the critic learns alone, every bit of the policy stays, whatever the weight decay.
+#[test]
+fn a_critic_can_learn_alone_first() {
+    let optimizer = OptimizerConfig { weight_decay: 0.5, ..config().optimizer };
+    let config = TrainerConfig { steps: 8, optimizer, ..config() };
+    for trainable in [Trainable::Full, Trainable::Lora(LoraConfig::default())] {
+        let mut network = Decoder::random(tiny_model(), trainable, 1, 1).unwrap();
+        let environments = ToyEnvironmentSet::new("ab");
+        let policy = |network: &mut Decoder| -> Vec<Vec<f32>> {
+            let all = network.parameters();
+            let own = all.into_iter().filter(|one| !one.name.starts_with("value_head."));
+            own.map(|one| one.values.to_vec()).collect()
+        };
+        let before = policy(&mut network);
+        let method = Coderl { critic_warmup: 0.5, ..coderl() };
+        let mut trainer =
+            Trainer::new(config.clone(), method.into(), &mut network, &environments, CODEC).unwrap();
+        for _ in 0..4 {
+            trainer.step(&mut ()).unwrap();
+        }
+        drop(trainer);
+        assert_eq!(policy(&mut network), before);
+        let head = network.parameters().pop().unwrap();
+        assert!(head.name == "value_head.bias" && head.values.iter().any(|value| *value != 0.0));
+    }
+    let whole = run_algorithm(&config, Coderl { critic_warmup: 0.5, ..coderl() }, Trainable::Full, 1, None);
+    let entropy = |step: usize| whole.reports[step].value("update/entropy").unwrap();
+    assert!((entropy(0) - entropy(7)).abs() > 1e-4, "then the policy learns");
+}
+
+/// The toy without its reward.
+struct Unrewarded(ToyEnvironmentSet);
+
+impl EnvironmentSet for Unrewarded {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn id(&self, index: usize) -> &str {
+        self.0.id(index)
+    }
+
+    fn open(&self, index: usize) -> Box<dyn Environment + '_> {
+        Box::new(UnrewardedEpisode(self.0.open(index)))
+    }
+}
+
+struct UnrewardedEpisode<'a>(Box<dyn Environment + 'a>);
+
+impl Environment for UnrewardedEpisode<'_> {
+    fn observe(&self) -> Observation {
+        self.0.observe()
+    }
+
+    fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
+        Ok(Step { reward: 0.0, ..self.0.step(action)? })
+    }
+}
+
+/// From a log of pairs to a reward model that orders pairs it never saw, and from it alone to a policy whose true reward,
+/// which nobody tells it, rises from chance.
+#[test]
+fn a_reward_model_learns_pairs_and_teaches_a_policy() {
+    let log: Vec<Group> = {
+        let optimizer = OptimizerConfig { learning_rate: 1e-9, ..config().optimizer };
+        let recorder =
+            run(&TrainerConfig { steps: 40, optimizer, seed: 9, ..config() }, Trainable::Full, 2, None);
+        let records = recorder.reports.iter().flat_map(|report| {
+            let groups = report.groups.iter().enumerate();
+            groups.flat_map(|(index, group)| group.records(report.step, index, &decode)).collect::<Vec<_>>()
+        });
+        Group::from_records(&records.collect::<Vec<_>>())
+    };
+    let environments = ToyEnvironmentSet::new("ab");
+    let mut judge = Decoder::random(tiny_model(), Trainable::Full, 2, 1).unwrap();
+    let mut recorder = Recorder::default();
+    let model = Algorithm::RewardModel(RewardModel::default());
+    let config_of_model = TrainerConfig { steps: 150, ..config() };
+    let mut trainer = Trainer::new(config_of_model, model, &mut judge, &environments, CODEC).unwrap();
+    trainer.learn_from(log).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    let accuracy: Vec<f64> =
+        recorder.reports.iter().filter_map(|report| report.value("pairs/heldout_accuracy")).collect();
+    eprintln!("held-out pairs in order: {accuracy:.2?}");
+    assert!(accuracy[0] < 0.7 && accuracy[accuracy.len() - 1] >= 0.8, "{accuracy:.2?}");
+
+    let rlhf = Rlhf { kl_coefficient: 0.0, ptx_coefficient: 0.0, ..Rlhf::default() };
+    let mut policy = Decoder::random(tiny_model(), Trainable::Full, 2, 1).unwrap();
+    let unrewarded = Unrewarded(ToyEnvironmentSet::new("ab"));
+    let mut recorder = Recorder::default();
+    let mut trainer = Trainer::new(config(), rlhf.into(), &mut policy, &unrewarded, CODEC).unwrap();
+    let part = RewardModelPart { path: "judge".into(), weight: 1.0 };
+    assert!(trainer.reward_tokens(vec![TokenReward::RewardModel(part.clone())], Vec::new()).is_err());
+    trainer.reward_tokens(vec![TokenReward::RewardModel(part)], vec![Box::new(judge)]).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    let truth = |step: usize| {
+        let letter = |group: &Group| if group.task.ends_with('a') { 'a' } else { 'b' };
+        let groups = recorder.reports[step].groups.iter();
+        let all: Vec<bool> = groups
+            .flat_map(|group| group.trajectories.iter().map(move |one| one.text.contains(letter(group))))
+            .collect();
+        all.iter().filter(|is_right| **is_right).count() as f64 / all.len() as f64
+    };
+    eprintln!("true reward: {:.2} → {:.2}", truth(0), truth(49));
+    // It was 0.18 → 0.53 in these fifty steps: what the model says is an approximation, and so is what it teaches.
+    assert!(truth(0) < 0.25 && truth(49) >= 2.0 * truth(0), "{} → {}", truth(0), truth(49));
+    assert!(recorder.reports[49].value("reward/part/reward-model").is_some());
 }

@@ -1,13 +1,13 @@
 //! The loop's own promises, on the table network.
 
 use hone_model::SamplingParams;
-use hone_rl::algorithms::{Grpo, Scale};
+use hone_rl::algorithms::{Coderl, Grpo, Scale};
 use hone_rl::{
     Algorithm, Observer, Progress, RlError, StepReport, StopCause, TextCodec, Trainer, TrainerConfig,
 };
 use hone_train::OptimizerConfig;
 
-use crate::tabular::{NextLetter, TabularNetwork, decode, render};
+use crate::tabular::{NextLetter, TabularNetwork, decode, encode, render};
 
 pub(crate) const LETTERS: usize = 5;
 pub(crate) const LENGTH: usize = 3;
@@ -29,7 +29,8 @@ pub(crate) fn grpo() -> Grpo {
     Grpo { mask_truncated: false, ..Grpo::default() }
 }
 
-pub(crate) const CODEC: TextCodec<'_> = TextCodec { render: &render, decode: &decode, stop_tokens: &[] };
+pub(crate) const CODEC: TextCodec<'_> =
+    TextCodec { render: &render, decode: &decode, encode: &encode, stop_tokens: &[] };
 
 /// Keeps every report.
 #[derive(Default)]
@@ -282,4 +283,29 @@ fn progress_counts_up_to_its_total() {
     assert_eq!((first.step, first.done, first.total), (1, 1, 24));
     let last = recorder.progress.last().unwrap();
     assert_eq!((last.done, last.tokens > 0), (last.total, true));
+}
+
+#[test]
+fn a_policy_that_leaves_its_sampler_stops_the_run() {
+    let wild = TrainerConfig {
+        epochs_per_batch: 8,
+        kl_limit: 0.05,
+        optimizer: OptimizerConfig { learning_rate: 5.0, max_gradient_norm: 0.0, ..config().optimizer },
+        ..config()
+    };
+    let free = Grpo { clip_low: 0.99, clip_high: 1e6, ..grpo() };
+    let message = run(wild.clone(), free.clone()).2.unwrap_err().to_string();
+    assert!(message.starts_with("the policy left the one that sampled at step 1: their KL is "), "{message}");
+    assert!(message.contains("at most 0.05 is allowed\nhint: lower the learning rate"), "{message}");
+    assert_eq!(run(TrainerConfig { kl_limit: 0.0, ..wild }, free).2.unwrap(), StopCause::Finished);
+}
+
+#[test]
+fn tasks_without_references_are_refused_where_they_are_needed() {
+    let mut network = TabularNetwork::adapter(LETTERS + 1);
+    let environments = NextLetter::new(LETTERS, LENGTH);
+    let coderl = Algorithm::Coderl(Coderl::default());
+    let error = Trainer::new(config(), coderl, &mut network, &environments, CODEC).err().unwrap().to_string();
+    assert!(error.starts_with("`tasks` must be a task whose reference solution"), "{error}");
+    assert!(error.contains("imitation_coefficient = 0"), "{error}");
 }

@@ -1,6 +1,6 @@
 //! A run that was killed anywhere and resumed ends with the numbers of one that never was.
 
-use hone_rl::algorithms::{Grpo, Ppo};
+use hone_rl::algorithms::{Grpo, Ppo, Rltf};
 use hone_rl::{Algorithm, RlError, StopCause, Trainer, TrainerConfig};
 use hone_train::{CheckpointStore, NamedTensor};
 
@@ -74,6 +74,29 @@ fn what_an_algorithm_carries_survives_a_kill() {
     run(Some(&store), config.clone(), ppo.clone(), &mut recorder, Some(6)).unwrap();
     assert_eq!(run(Some(&store), config, ppo, &mut recorder, None).unwrap(), expected);
     assert!(recorder.metrics() == whole.metrics());
+}
+
+/// The groups of a buffer are part of a checkpoint too, bit for bit.
+#[test]
+fn a_buffer_survives_a_kill() {
+    let rltf = Rltf { imitation_coefficient: 0.0, buffer_groups: 10, ..Rltf::default() };
+    let config = TrainerConfig { checkpoint_every: 4, ..config() };
+    let mut whole = Recorder::default();
+    let expected = run(None, config.clone(), rltf.clone(), &mut whole, None).unwrap();
+    let ratio = |step: usize| whole.reports[step].value("update/ratio_max").unwrap();
+    assert!(ratio(0) == 1.0 && ratio(11) > 1.0, "it learns from earlier policies' samples");
+    for kill_after in [1, 6, 11] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CheckpointStore::new(directory.path(), 2);
+        let mut recorder = Recorder::default();
+        run(Some(&store), config.clone(), rltf.clone(), &mut recorder, Some(kill_after)).unwrap();
+        assert_eq!(run(Some(&store), config.clone(), rltf.clone(), &mut recorder, None).unwrap(), expected);
+        assert!(recorder.metrics() == whole.metrics());
+    }
+    let without = Rltf { buffer_groups: 0, ..rltf };
+    let mut fresh = Recorder::default();
+    run(None, config, without, &mut fresh, None).unwrap();
+    assert!(fresh.reports.iter().all(|report| report.value("update/ratio_max") == Some(1.0)));
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn run(network: &mut TabularNetwork, algorithm: Algorithm, parts: Vec<TokenRewar
     let mut recorder = Recorder::default();
     let config = TrainerConfig { steps: 4, ..config() };
     let mut trainer = Trainer::new(config, algorithm, network, &environments, CODEC).unwrap();
-    trainer.reward_tokens(parts).unwrap();
+    trainer.reward_tokens(parts, Vec::new()).unwrap();
     trainer.run(None, &mut recorder).unwrap();
     recorder.reports
 }
@@ -62,6 +62,6 @@ fn a_kl_without_a_reference_is_refused() {
     let environments = NextLetter::new(LETTERS, LENGTH);
     let mut trainer =
         Trainer::new(config(), Algorithm::Grpo(grpo()), &mut network, &environments, CODEC).unwrap();
-    let error = trainer.reward_tokens(all_parts()).unwrap_err().to_string();
+    let error = trainer.reward_tokens(all_parts(), Vec::new()).unwrap_err().to_string();
     assert!(error.contains("a reward that compares with a reference model"), "{error}");
 }

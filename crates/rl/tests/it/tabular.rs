@@ -71,6 +71,12 @@ impl TabularNetwork {
     }
 }
 
+/// The first of the largest.
+fn largest(distribution: &[f32]) -> usize {
+    let all = 0..distribution.len();
+    all.fold(0, |best, index| if distribution[index] > distribution[best] { index } else { best })
+}
+
 fn entropy(distribution: &[f32]) -> f32 {
     -distribution.iter().map(|logprob| logprob.exp() * logprob).sum::<f32>()
 }
@@ -84,19 +90,23 @@ impl Network for TabularNetwork {
         let mut values = TokenValues::default();
         for group in batch {
             let (mut logprobs, mut entropies, mut states) = (Vec::new(), Vec::new(), Vec::new());
+            let mut likeliest = Vec::new();
             for completion in &group.completions {
                 let mut previous = *group.prompt.last().unwrap();
                 let (mut row, mut entropy_row, mut value_row) = (Vec::new(), Vec::new(), Vec::new());
+                let mut likeliest_row = Vec::new();
                 for &token in completion {
                     let distribution = self.distribution(previous, options.temperature, options.adapter);
                     row.push(distribution[token as usize] + self.forward_error);
                     entropy_row.push(entropy(&distribution));
+                    likeliest_row.push(distribution[largest(&distribution)]);
                     let state = previous as usize * self.outputs..(previous as usize + 1) * self.outputs;
                     value_row.extend_from_slice(&self.values[state]);
                     previous = token;
                 }
                 logprobs.push(row);
                 entropies.push(entropy_row);
+                likeliest.push(likeliest_row);
                 states.push(value_row);
             }
             if self.outputs > 0 {
@@ -104,9 +114,45 @@ impl Network for TabularNetwork {
             }
             values.logprobs.push(logprobs);
             values.entropies.push(entropies);
+            values.likeliest.push(likeliest);
         }
         self.kept = options.keep_activations.then(|| (batch.to_vec(), options.temperature));
         Ok(values)
+    }
+
+    fn forward_about(
+        &mut self,
+        batch: &[PromptGroup],
+        tokens: &[Vec<Vec<u32>>],
+        options: ForwardOptions,
+    ) -> Result<TokenValues, ModelError> {
+        let mut values = self.forward(batch, ForwardOptions { keep_activations: false, ..options })?;
+        for (g, group) in batch.iter().enumerate() {
+            for (c, completion) in group.completions.iter().enumerate() {
+                let mut previous = *group.prompt.last().unwrap();
+                for (t, &token) in completion.iter().enumerate() {
+                    let distribution = self.distribution(previous, options.temperature, options.adapter);
+                    values.logprobs[g][c][t] = distribution[tokens[g][c][t] as usize];
+                    previous = token;
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn likeliest_tokens(
+        &mut self,
+        batch: &[PromptGroup],
+        options: ForwardOptions,
+    ) -> Result<Vec<Vec<Vec<u32>>>, ModelError> {
+        let after = |previous: &u32| {
+            largest(&self.distribution(*previous, options.temperature, options.adapter)) as u32
+        };
+        let row = |group: &PromptGroup, completion: &Vec<u32>| {
+            let states = group.prompt.last().into_iter().chain(completion);
+            states.take(completion.len()).map(after).collect()
+        };
+        Ok(batch.iter().map(|group| group.completions.iter().map(|one| row(group, one)).collect()).collect())
     }
 
     fn backward(&mut self, gradients: &TokenGradients) -> Result<(), ModelError> {
@@ -124,11 +170,14 @@ impl Network for TabularNetwork {
                         self.value_gradients[previous as usize * self.outputs + k] += by_value;
                     }
                     let entropy = entropy(&distribution);
+                    let by_likeliest = gradients.likeliest.as_ref().map_or(0.0, |rows| rows[g][c][t]);
+                    let best = largest(&distribution);
                     for (other, logprob) in distribution.iter().enumerate() {
                         let is_token = f32::from(u8::from(other == token as usize));
                         let p = logprob.exp();
                         self.gradients[previous as usize * self.vocabulary + other] +=
-                            (by_logprob * (is_token - p) - by_entropy * p * (logprob + entropy))
+                            (by_logprob * (is_token - p) - by_entropy * p * (logprob + entropy)
+                                + by_likeliest * (f32::from(u8::from(other == best)) - p))
                                 / temperature;
                     }
                     previous = token;
@@ -324,8 +373,17 @@ impl EnvironmentSet for RestOfAlphabet {
         &self.ids[index]
     }
 
+    fn solution(&self, index: usize) -> Option<String> {
+        Some((index + 1..self.letters).map(|next| letter(next as u32 + 1)).collect())
+    }
+
     fn open(&self, index: usize) -> Box<dyn Environment + '_> {
         Box::new(RestEpisode { letters: self.letters, index })
+    }
+
+    fn open_part_way(&self, index: usize, given: f64) -> Box<dyn Environment + '_> {
+        let due = (self.letters - 1 - index) as f64;
+        Box::new(RestEpisode { letters: self.letters, index: index + (given * due).round() as usize })
     }
 }
 
@@ -361,9 +419,14 @@ pub(crate) fn decode(tokens: &[u32]) -> String {
     tokens.iter().filter(|&&token| token > 0).map(|&token| letter(token)).collect()
 }
 
+/// Tokens of a text of letters.
+pub(crate) fn encode(text: &str) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(text.chars().map(|said| said as u32 - 'a' as u32 + 1).collect())
+}
+
 /// Tokens of an observation.
 pub(crate) fn render(
     observation: &Observation,
 ) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(observation.messages[0].content.chars().map(|said| said as u32 - 'a' as u32 + 1).collect())
+    encode(&observation.messages[0].content)
 }
