@@ -324,7 +324,7 @@ impl<'a> Trainer<'a> {
     /// Advantages for the kept groups, also noted in their trajectories.
     fn credit(&mut self, groups: &mut [Group], kept: &[usize]) -> Result<Vec<TrainGroup>, RlError> {
         if kept.is_empty() {
-            return Ok(self.from_buffer(Vec::new()));
+            return Ok(self.through_buffer(Vec::new()));
         }
         let method = self.algorithm.method();
         let kept_groups: Vec<&Group> = kept.iter().map(|&index| &groups[index]).collect();
@@ -362,7 +362,7 @@ impl<'a> Trainer<'a> {
             }
             train_groups.extend(TrainGroup::new(&groups[index], samples, credits));
         }
-        Ok(self.from_buffer(train_groups))
+        Ok(self.through_buffer(train_groups))
     }
 
     fn update(

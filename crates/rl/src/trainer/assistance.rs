@@ -64,7 +64,7 @@ impl Trainer<'_> {
     }
 
     /// What the step learns from: its own groups, or as many drawn from the buffer that they enter.
-    pub(super) fn from_buffer(&mut self, fresh: Vec<TrainGroup>) -> Vec<TrainGroup> {
+    pub(super) fn through_buffer(&mut self, fresh: Vec<TrainGroup>) -> Vec<TrainGroup> {
         let length = self.algorithm.method().buffer_groups();
         if length == 0 {
             return fresh;
