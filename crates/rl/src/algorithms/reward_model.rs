@@ -88,8 +88,10 @@ impl Method for RewardModel {
             slopes[worse] += weight * (by_sum - derivative);
         }
         for ((loss, sequence), slope) in losses.iter_mut().zip(group).zip(slopes) {
-            let mut row = vec![0.0; sequence.len()];
-            row[sequence.len() - 1] = slope;
+            let mut row = vec![0.0; sequence.values.map_or(sequence.len(), <[f64]>::len)];
+            if let Some(last) = row.last_mut() {
+                *last = slope;
+            }
             loss.values = Some(row);
         }
         losses

@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 const EXAMPLES: &str = "\
 Examples:
   hone compare recipes/grpo.toml recipes/rloo.toml recipes/dapo.toml --seeds 3
-  hone compare recipes/*.toml --out runs/all --time-limit-minutes 600
+  hone compare recipes/{grpo,rloo,gspo,ppo,dapo}.toml --out runs/all --time-limit-minutes 600
   hone compare recipes/grpo.toml recipes/ppo.toml --set trainer.time_limit_minutes=5
   hone compare recipes/grpo.toml recipes/dapo.toml --set trainer.token_limit=200000
 
