@@ -30,6 +30,8 @@ const CALLGRIND_FREE_MS: f64 = 3_000.0;
 const MAX_REPORT: u64 = 16 << 10;
 /// The descriptor that callgrind reports to.
 const REPORT_FD: u32 = 3;
+/// What makes a Python program's count repeatable; as in every other run of one.
+const PYTHON_SETTINGS: &[(&str, &str)] = &[("PYTHONHASHSEED", "0"), ("PYTHONUTF8", "1")];
 
 /// A counted run.
 pub(crate) struct Count {
@@ -126,7 +128,7 @@ impl Pool {
             CostMethod::PerfEvent => self.with_worker(|worker| {
                 let zygote = self.meter(worker, language, &built.setup)?;
                 let Ok(counter) = Counter::open(zygote.pid(), Event::Instructions) else { return Ok(None) };
-                let orders = order(std::slice::from_ref(&built.start), limits, &built.files);
+                let orders = order(std::slice::from_ref(&built.start), limits, &built.files, PYTHON_SETTINGS);
                 let flown = fly(zygote, Operation::Launch, orders, stdin, limits, None, None)?;
                 let is_well = flown.is_well();
                 let stdout = flown.outcome.stdout;
@@ -138,7 +140,8 @@ impl Pool {
                 let command = [callgrind_command(&valgrind), built.start.clone()].concat();
                 self.with_worker(|worker| {
                     let zygote = self.meter(worker, language, &built.setup)?;
-                    let orders = order(std::slice::from_ref(&command), &limits, &built.files);
+                    let orders =
+                        order(std::slice::from_ref(&command), &limits, &built.files, PYTHON_SETTINGS);
                     let flown =
                         fly(zygote, Operation::Launch, orders, stdin, &limits, None, Some(MAX_REPORT))?;
                     let report = reported_instructions(&flown.extra);

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::language::diagnosis::{self, OUT_OF_MEMORY, Place};
@@ -235,7 +235,7 @@ fn compile(
 ) -> Result<(Outcome, Option<Vec<u8>>), String> {
     let files: Vec<u8> =
         build.files.iter().flat_map(|(name, bytes)| payload(&[name.as_bytes(), bytes])).collect();
-    let order = order(&build.commands, limits, &files);
+    let order = order(&build.commands, limits, &files, &[]);
     let flown = fly(zygote, Operation::Build, order, b"", limits, None, Some(MAX_ARTIFACT))?;
     let Flown { mut outcome, reply, extra: artifact } = flown;
     let is_built = reply.reason == Reason::Ended
@@ -266,7 +266,7 @@ fn launch(
     limits: &Limits,
     token: Option<&[u8]>,
 ) -> Result<(Outcome, Vec<u8>), String> {
-    let order = order(std::slice::from_ref(&program.start), limits, &program.files);
+    let order = order(std::slice::from_ref(&program.start), limits, &program.files, &[]);
     let proof = token.map(|_| TOKEN_BYTES as u64);
     let Flown { mut outcome, reply, extra } =
         fly(zygote, Operation::Launch, order, stdin, limits, token, proof)?;
@@ -347,15 +347,20 @@ fn filled_pipe(bytes: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(read)
 }
 
-/// What `launch.py` reads: commands and environment, then the files.
-pub(crate) fn order(commands: &[Vec<String>], limits: &Limits, files: &[u8]) -> Vec<u8> {
+/// What `launch.py` reads: commands and environment, with `added` variables, then the files.
+pub(crate) fn order(
+    commands: &[Vec<String>],
+    limits: &Limits,
+    files: &[u8],
+    added: &[(&str, &str)],
+) -> Vec<u8> {
     // A managed heap leaves room for the runtime itself, so that it can say that memory ran out.
     let heap_mb = ((limits.memory_bytes / 8 * 5) >> 20).max(16).to_string();
     let commands: Vec<Vec<String>> = commands
         .iter()
         .map(|line| line.iter().map(|part| part.replace("{heap_mb}", &heap_mb)).collect())
         .collect();
-    let header = json!({
+    let mut header = json!({
         "commands": commands,
         "environment": {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -363,13 +368,13 @@ pub(crate) fn order(commands: &[Vec<String>], limits: &Limits, files: &[u8]) -> 
             "TMPDIR": "{scratch}",
             "LANG": "C.UTF-8",
             "RUST_TEST_THREADS": "1",
-            "PYTHONHASHSEED": "0",
-            "PYTHONUTF8": "1",
         },
         "program": PROGRAM,
-    })
-    .to_string();
-    let mut bytes = payload(&[header.as_bytes()]);
+    });
+    for (name, value) in added {
+        header["environment"][*name] = Value::from(*value);
+    }
+    let mut bytes = payload(&[header.to_string().as_bytes()]);
     bytes.extend_from_slice(files);
     bytes
 }
