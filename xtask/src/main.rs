@@ -3,6 +3,7 @@
 //! Not here: anything a user of the `hone` binary needs. Dependencies stay few, because everything waits for this build.
 
 mod bench;
+mod fuzz;
 mod install;
 mod interop;
 mod quickstart;
@@ -31,6 +32,7 @@ Examples:
   cargo xtask test --fast                              without clippy
   cargo xtask bench grpo                               one GRPO step beside TRL
   cargo xtask interop runs/quickstart-20260131-120000  exports of a run, loaded by transformers, peft and llama.cpp
+  cargo xtask fuzz verdict --seconds 300               one fuzz target, coverage-guided
   cargo xtask bench generate --batch 1,8,32            tokens/s beside transformers";
 
 #[derive(Subcommand)]
@@ -45,6 +47,8 @@ enum Command {
     Tidy,
     /// Measure speed and memory, beside others where that is asked for.
     Bench(bench::Arguments),
+    /// Run the fuzz targets of the parsers that read hostile bytes.
+    Fuzz(fuzz::Arguments),
     /// Load what `hone model export` writes in transformers, peft and llama.cpp, and compare.
     Interop(interop::Arguments),
 }
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
         Command::Check => test::check(),
         Command::Tidy => test::tidy(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Interop(arguments) => interop::run(&arguments),
     };
     match result {

@@ -38,9 +38,15 @@ fn command(program: &str, arguments: &[&str]) -> Command {
 
 /// Runs a program in the root, its output going where ours goes.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
+    run_with(program, arguments, &[])
+}
+
+/// The same, with more in its environment.
+pub(crate) fn run_with(program: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Result<()> {
     let line = format!("{program} {}", arguments.join(" "));
     eprintln!("$ {line}");
-    let status = command(program, arguments).status().with_context(|| format!("failed to start `{line}`"))?;
+    let mut command = command(program, arguments);
+    let status = command.envs(environment.iter().copied()).status().with_context(|| format!("failed to start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` ended with {status}");
     }

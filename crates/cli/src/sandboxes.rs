@@ -73,8 +73,14 @@ impl OpenedSandbox {
         Ok(OpenedSandbox { sandbox, fleet: Some(fleet) })
     }
 
-    /// Says whether work was done twice because a service died.
+    /// Says whether work was done twice, because a service died or because the machine was too busy.
     pub(crate) fn note_repeats(&self, terminal: &Terminal) {
+        let again = self.sandbox.made_again();
+        if again > 0 {
+            terminal.note(&format!(
+                "{again} runs reached a limit of time while the machine was busy, and were made again alone"
+            ));
+        }
         let repeats = self.fleet.as_ref().map_or(0, |fleet| fleet.repeats());
         if repeats > 0 {
             terminal.note(&format!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -126,6 +127,8 @@ pub(crate) struct Pool {
     free: (Sender<usize>, Receiver<usize>),
     /// Held for reading by every run, for writing by one that must be alone.
     company: RwLock<()>,
+    /// How many runs were made again alone.
+    again: AtomicU64,
     starter: Option<Sender<StartRequest>>,
     starter_thread: Option<JoinHandle<()>>,
     pub(crate) setup: Arc<Setup>,
@@ -171,6 +174,7 @@ impl Pool {
             workers: (0..count).map(|number| Mutex::new(Worker::new(number))).collect(),
             free,
             company: RwLock::default(),
+            again: AtomicU64::new(0),
             starter: Some(starter),
             starter_thread: Some(thread),
             setup,
@@ -193,6 +197,11 @@ impl Pool {
     /// Number of workers: how many runs may be in flight at once.
     pub(crate) fn workers(&self) -> usize {
         self.workers.len()
+    }
+
+    /// How many runs reached a limit of time on a busy machine, and were made again alone.
+    pub(crate) fn made_again(&self) -> u64 {
+        self.again.load(Ordering::Relaxed)
     }
 
     /// Runs one Python program with `stdin`. Blocks until a worker is free and the program ended or was ended.
@@ -258,6 +267,7 @@ impl Pool {
         if result.is_ok() && worker.was_starved() {
             tracing::debug!("a run that was starved of time is made again, alone");
             let _alone = self.company.write().unwrap_or_else(PoisonError::into_inner);
+            self.again.fetch_add(1, Ordering::Relaxed);
             result = repeated_once(&mut worker, &mut act);
         }
         drop(worker);

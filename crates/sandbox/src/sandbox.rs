@@ -125,6 +125,15 @@ impl Sandbox {
         }
     }
 
+    /// How many runs of this machine's workers reached a limit of time because the machine was busy with others, and
+    /// were made again with no other run of this sandbox beside them.
+    pub fn made_again(&self) -> u64 {
+        match &self.0 {
+            Place::Here(pool) => pool.made_again(),
+            Place::Elsewhere(_) => 0,
+        }
+    }
+
     /// Does any work.
     pub fn carry_out(&self, work: &Work) -> Result<Done, SandboxError> {
         let pool = match &self.0 {

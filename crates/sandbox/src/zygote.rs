@@ -467,12 +467,19 @@ fn rules(setup: &Setup, scratch: &str) -> Vec<(String, &'static str)> {
     rules
 }
 
+const NO_REAL_ROOT: &str = "this user is called root but may not become another user, as in a container without the \
+    capabilities CHOWN, SETUID and SETGID, so programs would keep its rights\nhint: run hone as an ordinary user, or add \
+    those capabilities to the container";
+
 fn scratch_directory(number: u32, uid: u32) -> Result<PathBuf, String> {
     let path = std::env::temp_dir().join(format!("hone-sandbox-{}-{number}", std::process::id()));
     std::fs::create_dir(&path).map_err(|e| format!("making {}: {e}", path.display()))?;
     if is_root() {
-        std::os::unix::fs::chown(&path, Some(uid), Some(uid))
-            .map_err(|e| format!("giving {} away: {e}", path.display()))?;
+        std::os::unix::fs::chown(&path, Some(uid), Some(uid)).map_err(|e| match e.kind() {
+            // Not allowed, or no such user in this user namespace.
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::InvalidInput => NO_REAL_ROOT.to_owned(),
+            _ => format!("giving {} away: {e}", path.display()),
+        })?;
     }
     Ok(path)
 }

@@ -48,10 +48,7 @@ pub(crate) fn meaning(message: &str) -> Meaning {
     let message = message.lines().next().unwrap_or(message).trim();
     if let Some(rest) = message.strip_prefix("unknown field `") {
         let (field, known) = name_and_choices(rest);
-        let hint = match closest(&field, &known) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`hone train RECIPE --dry-run` prints every key with its value".to_string(),
-        };
+        let hint = closest(&field, &known).map(|near| format!("did you mean `{near}`?")).unwrap_or_default();
         let expected =
             if known.is_empty() { "no key here".to_string() } else { format!("one of {}", known.join(", ")) };
         return Meaning { found: format!("unknown key `{field}`"), field: Some(field), expected, hint };

@@ -8,7 +8,10 @@ use serde::de::DeserializeOwned;
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{RecipeError, closest, meaning};
+use super::error::{Meaning, RecipeError, closest, meaning};
+
+/// Where all keys of a recipe are to be seen.
+const EVERY_KEY: &str = "`hone train RECIPE --dry-run` prints every key with its value";
 
 /// Where a value was written.
 #[derive(Debug, Clone)]
@@ -173,8 +176,16 @@ impl Source {
             Some(culprit) => format!("{section}.{culprit}"),
             None => section.to_string(),
         };
-        let place = self.place(&key);
-        Err(RecipeError { key, expected: meaning.expected, found: meaning.found, place, hint: meaning.hint })
+        Err(self.error(key, meaning))
+    }
+
+    /// What is wrong at a key; where an unknown one is like none that there is, where to see them all.
+    fn error(&self, key: String, meaning: Meaning) -> RecipeError {
+        // Settings of the command line have no recipe, and the message names all their keys.
+        let is_recipe = !self.path.as_os_str().is_empty();
+        let is_lost = meaning.hint.is_empty() && meaning.found.starts_with("unknown key");
+        let hint = if is_lost && is_recipe { EVERY_KEY.into() } else { meaning.hint };
+        RecipeError { place: self.place(&key), key, expected: meaning.expected, found: meaning.found, hint }
     }
 
     /// Takes a section out as a typed value; one that is not there reads as an empty table.
@@ -189,8 +200,7 @@ impl Source {
             {
                 key = format!("{key}.{field}");
             }
-            let place = self.place(&key);
-            RecipeError { key, expected: meaning.expected, found: meaning.found, place, hint: meaning.hint }
+            self.error(key, meaning)
         })
     }
 
@@ -199,7 +209,7 @@ impl Source {
         let Some(key) = self.values.keys().next() else { return Ok(()) };
         let hint = match closest(key, known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => "`hone train RECIPE --dry-run` prints every key with its value".into(),
+            None => EVERY_KEY.into(),
         };
         Err(RecipeError {
             key: key.clone(),

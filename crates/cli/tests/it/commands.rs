@@ -172,7 +172,7 @@ fn many_pairs_run_in_order_and_go_on_where_they_ended() {
             serde_json::json!({"id": format!("p{number}"), "solution": solution, "tests": tests}).to_string()
         })
         .collect();
-    lines.push(serde_json::json!({"solution": "print(input())", "stdin": "hello"}).to_string());
+    lines.push(serde_json::json!({"id": 12, "solution": "print(input())", "stdin": "hello"}).to_string());
     fs::write(&pairs, lines.join("\n")).unwrap();
     let (pairs, file) = (pairs.to_str().unwrap(), results.to_str().unwrap());
     let call = hone(&["run", pairs, "--jobs", "2"]);
@@ -184,7 +184,7 @@ fn many_pairs_run_in_order_and_go_on_where_they_ended() {
     let rows: Vec<serde_json::Value> =
         stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["p0", "p1", "p2", "p3", "p4", "p5", "7"]);
+    assert_eq!(ids, ["p0", "p1", "p2", "p3", "p4", "p5", "12"]);
     assert_eq!(
         (rows[2]["class"].as_str(), rows[3]["class"].as_str()),
         (Some("passed"), Some("wrong-answer"))
@@ -201,6 +201,8 @@ fn many_pairs_run_in_order_and_go_on_where_they_ended() {
         .code(2)
         .says(&["expected results of the same lines", "hint:"]);
     hone_with(&["run", "-", "--jobs", "1"], "{\"solution\": 1}\n", &[]).code(2).says(&["-:1:"]);
+    let call = hone(&["run", pairs, "--jobs", "1", "--limit", "weight=1"]).code(2);
+    assert!(!call.says(&["limits.weight", "cpu_ms", "--limit weight=1"]).stderr.contains("RECIPE"));
 }
 
 #[test]

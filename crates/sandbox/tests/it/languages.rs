@@ -10,7 +10,7 @@ use hone_sandbox::{
     SandboxError, StdioCase,
 };
 
-use crate::catalogue::{Canary, Program, programs};
+use crate::catalogue::{Canary, Program, as_ordinary_user, is_root, programs};
 use crate::sandbox;
 
 /// Every language but Python, with its part of the catalogue.
@@ -306,6 +306,12 @@ fn check(language: Language, text: &'static str, canary: &Mutex<Canary>) -> (Vec
     let config = SandboxConfig { workers: 1, build_limits, ..SandboxConfig::default() };
     let sandbox = Sandbox::start(config).expect("strict isolation");
     let programs = programs((language.name(), text));
+    // A toolchain in the home folder of root is none for another user; root's own run of this test has it.
+    let is_missing = matches!(sandbox.run_in(language, "", b"", &patient()), Err(SandboxError::MissingToolchain { .. }));
+    if is_missing && !is_root() {
+        eprintln!("skipped: {} is not installed for this user", language.name());
+        return (Vec::new(), 0, 0);
+    }
     let hostile_limits =
         Limits { cpu_ms: 1_500, wall_ms: 3_000, memory_bytes: 256 << 20, ..Limits::default() };
     let mut complaints = Vec::new();
@@ -350,7 +356,15 @@ fn no_hostile_program_passes_or_harms_in_any_language() {
         }
     });
     let (complaints, hostile, honest) = found.into_inner().expect("no panic");
-    assert!(hostile >= 100 && honest >= 14, "{hostile} hostile and {honest} honest programs");
+    let (fewest_hostile, fewest_honest) = if is_root() { (100, 14) } else { (60, 8) };
+    let are_enough = hostile >= fewest_hostile && honest >= fewest_honest;
+    assert!(are_enough, "{hostile} hostile and {honest} honest programs");
     eprintln!("{hostile} hostile and {honest} honest programs, {} complaints", complaints.len());
     assert!(complaints.is_empty(), "{} complaints:\n{}", complaints.len(), complaints.join("\n"));
+}
+
+/// The same as another user, where this test runs as root.
+#[test]
+fn the_catalogue_of_every_language_holds_for_an_ordinary_user() {
+    as_ordinary_user("languages::no_hostile_program_passes_or_harms_in_any_language");
 }

@@ -116,6 +116,32 @@ fn a_dead_worker_is_replaced_and_its_run_repeated() {
 }
 
 #[test]
+fn a_run_that_was_starved_of_time_is_made_again_alone() {
+    if !is_own_process("lifecycle::a_run_that_was_starved_of_time_is_made_again_alone") {
+        return;
+    }
+    // Each needs 400 ms of CPU. Eight to a core, none has them before its wall limit, stretched five times, is over.
+    let program =
+        "import time\nwhile time.process_time() < 0.4:\n    pass\nprint('done', time.process_time() < 2)\n";
+    let limits = Limits { wall_ms: 500, ..Limits::default() };
+    let workers = 8 * std::thread::available_parallelism().map_or(1, usize::from);
+    let sandbox = start(workers);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                let outcome = sandbox.run(program, b"", &limits).expect("runs");
+                assert_eq!((outcome.class, &*outcome.stdout), (OutcomeClass::Passed, "done True\n"), "{outcome:?}");
+            });
+        }
+    });
+    assert!(sandbox.made_again() > 0, "nothing was starved, so this test has shown nothing");
+    // One that is at fault itself is not made again.
+    let before = sandbox.made_again();
+    let outcome = sandbox.run("import time\ntime.sleep(9)", b"", &limits).expect("runs");
+    assert_eq!((outcome.class, sandbox.made_again()), (OutcomeClass::Timeout, before));
+}
+
+#[test]
 fn nothing_outlives_a_killed_parent() {
     let name = "lifecycle::nothing_outlives_a_killed_parent";
     if std::env::var_os(OWN).is_some() {

@@ -34,13 +34,30 @@ const WINDOW: usize = 16;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    id: Option<String>,
+    id: Option<Id>,
     solution: String,
     tests: Option<TestSuite>,
     task: Option<Value>,
     language: Option<Language>,
     stdin: Option<String>,
     limits: Option<Limits>,
+}
+
+/// What a line calls itself; the results name it as text.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "id: expected text or a whole number")]
+enum Id {
+    Text(String),
+    Number(i64),
+}
+
+impl Id {
+    fn text(self) -> String {
+        match self {
+            Id::Text(text) => text,
+            Id::Number(number) => number.to_string(),
+        }
+    }
 }
 
 /// What is to be done for a line.
@@ -224,7 +241,7 @@ fn pair(
     let parts: [&str; 7] =
         [&row.solution, &tests_text, &stdin, &limits_text, language.name(), isolation, cost];
     Ok(Pair {
-        id: row.id.or(task_id).unwrap_or_else(|| line.to_string()),
+        id: row.id.map(Id::text).or(task_id).unwrap_or_else(|| line.to_string()),
         line,
         digest: digest(&parts),
         language,
