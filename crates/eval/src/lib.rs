@@ -10,6 +10,7 @@ mod pass_at_t;
 mod selection;
 
 mod bootstrap;
+mod parallel;
 
 mod evaluate;
 mod evaluation;

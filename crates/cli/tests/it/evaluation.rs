@@ -252,6 +252,18 @@ fn a_choice_is_made_among_the_samples_of_a_file() {
     let value = |path: &str| found.pointer(path).and_then(Value::as_f64);
     assert_eq!((value("/chosen/value"), value("/oracle/value")), (Some(1.0), Some(1.0)), "{found}");
     assert_eq!((value("/choosers/first/value"), value("/choosers/majority/value")), (Some(0.0), Some(1.0)));
+    // Three samples were chosen from, whatever the default for a model is.
+    let signature = found["signature"].as_str().unwrap();
+    assert!(signature.contains("|samples:3|"), "{signature}");
+    let Some(call) = folder.eval(&["--samples", &samples, "--search", "best-of-n"]) else { return };
+    let said = call.code(0).stderr;
+    assert!(
+        said.contains("search=best-of-n|choose:examples|samples:3") && !said.contains("samples:8"),
+        "{said}"
+    );
+    let more = ["--samples", &samples, "--search", "best-of-n", "--set", "samples=2"];
+    let Some(call) = folder.eval(&more) else { return };
+    call.code(2).says(&["--set samples: expected no number"]);
     assert!(value("/n_at_k/1@3/value") == Some(1.0) && found["choosers"].get("logprob").is_none(), "{found}");
     let Some(call) = folder.eval(&["--samples", &samples, "--search", "repair"]) else { return };
     call.code(2).says(&["a samples file holds no model"]);

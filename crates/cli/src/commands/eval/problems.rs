@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use hone_dataset::Task;
 use hone_eval::Provenance;
 use hone_eval::benchmark::{
-    Benchmark, Problem, ReferenceCheck, Rules, TASK_RULES, check_references, find_benchmark, sha256,
+    Benchmark, BenchmarkSet, Problem, PromptStyle, ReferenceCheck, Rules, TASK_RULES, check_references,
+    find_benchmark, sha256,
 };
 use hone_sandbox::Sandbox;
 use sha2::{Digest, Sha256};
 
+use super::Arguments;
 use crate::exit::Usage;
 use crate::progress::{Lines, Progress};
 use crate::terminal::Terminal;
@@ -196,6 +198,42 @@ impl Problems {
         );
         let name: String = Sha256::digest(facts).iter().map(|byte| format!("{byte:02x}")).collect();
         Some(cache.join("checked-benchmarks").join(name))
+    }
+}
+
+impl Arguments {
+    /// The problems, after their references have passed here.
+    pub(super) fn checked_problems(
+        &self,
+        name: &str,
+        sandbox: &Sandbox,
+        terminal: &Terminal,
+    ) -> Result<Checked> {
+        let problems = Problems::load(
+            name,
+            self.file.as_deref(),
+            &self.window(),
+            self.limit.map(|limit| limit + self.shots),
+        )?;
+        let mut checked = problems.checked(sandbox, self.python.as_deref(), self.allow_broken, terminal)?;
+        checked.shown =
+            checked.problems.problems.drain(..self.shots.min(checked.problems.problems.len())).collect();
+        let style = match self.prompt {
+            PromptStyle::Chat => "chat",
+            PromptStyle::Completion => "completion",
+        };
+        checked.provenance.insert("prompt".into(), style.into());
+        for (key, day) in [("since", &self.since), ("until", &self.until)] {
+            checked.provenance.extend(day.as_ref().map(|day| (key.to_owned(), day.clone())));
+        }
+        checked.provenance.insert("shots".into(), checked.shown.len().to_string());
+        Ok(checked)
+    }
+
+    pub(super) fn set(&self, checked: &Checked, sandbox: Arc<Sandbox>) -> BenchmarkSet {
+        let rules = checked.problems.rules();
+        BenchmarkSet::new(checked.problems.problems.clone(), sandbox, rules, self.prompt)
+            .with_examples(&checked.shown)
     }
 }
 
