@@ -12,6 +12,7 @@ mod selection;
 mod bootstrap;
 mod parallel;
 
+mod efficiency;
 mod evaluate;
 mod evaluation;
 mod summary;
@@ -27,8 +28,11 @@ pub mod samples;
 pub mod search;
 
 pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with, bootstrap_share};
+pub use efficiency::{Efficiency, EfficiencySummary, FastP, LeftOut, measure_efficiency};
 pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};
-pub use evaluation::{Evaluation, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference};
+pub use evaluation::{
+    Evaluation, Measurements, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference,
+};
 pub use off_policy::{LEAST_EFFECTIVE_SAMPLES, Logged, OffPolicyEstimate, off_policy};
 pub use pass_at_k::{pass_at_k, pass_at_ks};
 pub use pass_at_t::{Attempt, Branch, PassAtT, Strategy, pass_at_turns};

@@ -8,7 +8,9 @@ use hone_environment::Verdict;
 
 use crate::search::{Attempted, Stage};
 use crate::table::class_name;
-use crate::{Evaluation, GroupSummary, Interval, SampleEvaluation, Summary, TaskEvaluation};
+use crate::{
+    EfficiencySummary, Evaluation, FastP, GroupSummary, Interval, SampleEvaluation, Summary, TaskEvaluation,
+};
 
 const STYLE: &str = include_str!("report.css");
 /// Samples shown of one task.
@@ -16,18 +18,18 @@ const SAMPLES_SHOWN: usize = 20;
 /// Characters shown of one text.
 const TEXT_SHOWN: usize = 20_000;
 
-/// The whole page; `questions` gives what a task was asked, where that is known.
+/// The whole page of an evaluation and its summary; `questions` gives what a task was asked, where that is known.
 pub fn render(
     title: &str,
     evaluation: &Evaluation,
-    ks: &[usize],
+    summary: &Summary,
     questions: &dyn Fn(&str) -> Option<String>,
 ) -> String {
-    let summary = evaluation.summary(ks);
     let body = [
         format!("<h1>{}</h1>\n<p class=\"soft\">{}</p>\n", escape(title), escape(&summary.signature)),
         scores(&summary.all),
         curve(evaluation),
+        summary.efficiency.as_ref().map_or_else(String::new, efficiency),
         outcomes(&summary.all),
         groups(
             "By level",
@@ -35,7 +37,7 @@ pub fn render(
         ),
         groups("By topic", summary.by_topic.iter().map(|(topic, group)| (topic.clone(), group)).collect()),
         tasks(evaluation, questions),
-        facts(evaluation, &summary),
+        facts(evaluation, summary),
     ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -131,6 +133,23 @@ fn curve(evaluation: &Evaluation) -> String {
     )
 }
 
+/// fast_p and the speed-up, and how they were measured.
+fn efficiency(it: &EfficiencySummary) -> String {
+    let mut rows = String::new();
+    for FastP { p, share } in &it.fast {
+        let _ = writeln!(rows, "<tr><td>fast_{p}</td><td>{}</td></tr>", with_interval(share));
+    }
+    if let Some(Interval { value, low, high }) = it.speedup {
+        let _ = writeln!(
+            rows,
+            "<tr><td>speed-up</td><td>{value:.2} <span class=\"soft\">[{low:.2}, {high:.2}]</span></td></tr>"
+        );
+    }
+    let remarks: String =
+        it.remarks().iter().map(|remark| format!("<p class=\"soft\">{}</p>\n", escape(remark))).collect();
+    format!("<h2>Cost beside the reference</h2>\n<table>\n{rows}</table>\n{remarks}")
+}
+
 fn outcomes(all: &GroupSummary) -> String {
     if all.outcomes.is_empty() {
         return String::new();
@@ -207,6 +226,9 @@ fn sample(sample: &SampleEvaluation) -> String {
         let line = error.line.map(|line| format!(" (line {line})")).unwrap_or_default();
         format!("<p class=\"error\">{}: {}{line}</p>\n", escape(&error.kind), shown(&error.message))
     });
+    let cost = sample.measurements.efficiency.map_or_else(String::new, |it| {
+        format!("<p class=\"soft\">{:.2} times as fast as the reference</p>\n", it.speedup())
+    });
     let search = sample.search.as_ref().map_or_else(String::new, searched);
     let program = verdict.map_or(sample.text.as_str(), |verdict| verdict.program.as_str());
     let answer = if program == sample.text {
@@ -215,7 +237,7 @@ fn sample(sample: &SampleEvaluation) -> String {
         format!("<details><summary>as it was written</summary><pre>{}</pre></details>\n", shown(&sample.text))
     };
     format!(
-        "<h3>Sample {}: {}</h3>\n{search}{error}<pre>{}</pre>\n{answer}",
+        "<h3>Sample {}: {}</h3>\n{search}{cost}{error}<pre>{}</pre>\n{answer}",
         sample.sample,
         escape(&says),
         shown(program)
@@ -263,9 +285,9 @@ fn facts(evaluation: &Evaluation, summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EvalConfig, Provenance, Timing};
+    use crate::{Efficiency, EvalConfig, LeftOut, Measurements, Provenance, Timing};
     use hone_model::FinishReason;
-    use hone_sandbox::{JudgeMode, OutcomeClass, ProgramError};
+    use hone_sandbox::{CostMethod, JudgeMode, OutcomeClass, ProgramError};
 
     #[test]
     fn the_page_shows_everything_and_lets_nothing_through() {
@@ -290,6 +312,13 @@ mod tests {
                 missed_lines: Vec::new(),
             }),
             search: None,
+            measurements: Measurements {
+                efficiency: (class == OutcomeClass::Passed).then_some(Efficiency {
+                    method: CostMethod::Callgrind,
+                    solution: 200,
+                    reference: 250,
+                }),
+            },
         };
         let task = |id: &str, topic: &str, class: OutcomeClass| TaskEvaluation {
             id: id.into(),
@@ -306,7 +335,9 @@ mod tests {
             provenance: Provenance::from([("benchmark".to_owned(), "toy".to_owned())]),
             timing: Timing::default(),
         };
-        let page = render("A & B", &evaluation, &[1, 2], &|id| Some(format!("question of {id}")));
+        let mut summary = evaluation.summary(&[1, 2]);
+        summary.efficiency = Some(EfficiencySummary::of(&evaluation.tasks, &LeftOut::new(), &[0.5, 2.0]));
+        let page = render("A & B", &evaluation, &summary, &|id| Some(format!("question of {id}")));
         for part in [
             "<title>A &amp; B</title>",
             "pass@2",
@@ -316,6 +347,9 @@ mod tests {
             "ValueError: a &lt; b &amp; c (line 3)",
             "benchmark",
             "By topic",
+            "fast_0.5",
+            "1.25 times as fast",
+            "cost by callgrind",
         ] {
             assert!(page.contains(part), "{part}");
         }

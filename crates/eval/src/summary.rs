@@ -7,7 +7,7 @@ use hone_sandbox::OutcomeClass;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{TaskEvaluation, compile_rate, pass_at, runtime_error_rate, test_pass_ratio};
-use crate::{Evaluation, Interval, Timing};
+use crate::{EfficiencySummary, Evaluation, Interval, Timing};
 
 /// Samples by class of outcome, in the order of the classes; a class that never occurred is absent.
 pub type OutcomeCounts = BTreeMap<OutcomeClass, usize>;
@@ -23,6 +23,9 @@ pub struct Summary {
     pub by_level: BTreeMap<u8, GroupSummary>,
     /// Tasks of one topic each.
     pub by_topic: BTreeMap<String, GroupSummary>,
+    /// Costs beside the references, where they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency: Option<EfficiencySummary>,
     /// How long it took.
     pub timing: Timing,
 }
@@ -56,7 +59,7 @@ pub struct GroupSummary {
 }
 
 impl Evaluation {
-    /// The evaluation in few numbers, with pass@k for each of `ks`.
+    /// The evaluation in few numbers, with pass@k for each of `ks`; what is measured afterwards is not in it.
     pub fn summary(&self, ks: &[usize]) -> Summary {
         let mut levels: BTreeMap<u8, Vec<&TaskEvaluation>> = BTreeMap::new();
         let mut topics: BTreeMap<String, Vec<&TaskEvaluation>> = BTreeMap::new();
@@ -70,6 +73,7 @@ impl Evaluation {
             all: group(&all, ks),
             by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),
             by_topic: topics.into_iter().map(|(topic, tasks)| (topic, group(&tasks, ks))).collect(),
+            efficiency: None,
             timing: self.timing,
         }
     }

@@ -4,7 +4,7 @@
 
 use hone_sandbox::OutcomeClass;
 
-use crate::{EvalError, Evaluation, GroupSummary, Interval, Summary, paired_difference};
+use crate::{EfficiencySummary, EvalError, Evaluation, GroupSummary, Interval, Summary, paired_difference};
 
 /// One evaluation: pass@k, outcomes, and pass@k by level and topic.
 pub fn summary_table(summary: &Summary) -> String {
@@ -20,12 +20,16 @@ pub fn summary_table(summary: &Summary) -> String {
     ] {
         rows.extend(rate.as_ref().map(|rate| vec![name.to_owned(), percent(rate)]));
     }
+    rows.extend(summary.efficiency.iter().flat_map(efficiency_rows));
     let mut text = aligned(&rows);
     text.push_str(&format!(
         "\n{tasks} tasks, {samples} samples, mean reward {mean_reward:.3}, {mean_tokens:.1} tokens a sample, {:.1}% \
          cut at the length limit\n",
         truncated_share * 100.0
     ));
+    for remark in summary.efficiency.iter().flat_map(EfficiencySummary::remarks) {
+        text.push_str(&format!("{remark}\n"));
+    }
     if !summary.all.outcomes.is_empty() {
         let outcomes = summary.all.outcomes.iter().map(|(class, count)| {
             let share = *count as f64 / (*samples).max(1) as f64;
@@ -43,6 +47,16 @@ pub fn summary_table(summary: &Summary) -> String {
         }
     }
     text
+}
+
+/// fast_p for every p, and the speed-up.
+fn efficiency_rows(efficiency: &EfficiencySummary) -> Vec<Vec<String>> {
+    let fast = efficiency.fast.iter().map(|it| vec![format!("fast_{}", it.p), percent(&it.share)]);
+    let speedup = efficiency
+        .speedup
+        .iter()
+        .map(|it| vec!["speed-up".to_owned(), format!("{:.2} [{:.2}, {:.2}]", it.value, it.low, it.high)]);
+    fast.chain(speedup).collect()
 }
 
 /// Two evaluations of the same tasks: before, after, and the paired difference, for each of `ks` both allow.

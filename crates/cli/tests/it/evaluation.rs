@@ -112,6 +112,38 @@ fn samples_are_scored_resumed_and_compared() {
 }
 
 #[test]
+fn right_samples_are_compared_with_the_reference_in_cost() {
+    let folder = Folder::new();
+    let body = "    total = 0\n    for i in range(n):\n        total += i * i\n    return total\n";
+    folder.write(
+        "rows.jsonl",
+        &[json!({"task_id": "T/0", "prompt": "def f(n):\n", "entry_point": "f", "canonical_solution": body,
+                 "test": "def check(candidate):\n    assert candidate(200000) == 2666646666700000\n"})],
+    );
+    let formula = "    return (n - 1) * n * (2 * n - 1) // 6\n";
+    let samples = folder.write("a.jsonl", &[sample("T/0", formula), sample("T/0", "    return 1\n")]);
+    let (output, page) = (folder.path("out.jsonl"), folder.path("page.html"));
+    let (output, page) = (output.to_str().unwrap(), page.to_str().unwrap());
+    let arguments = ["--samples", &samples, "--efficiency", "--fast-p", "1,1e9", "--output", output];
+    let Some(call) = folder.eval(&[&arguments[..], &["--report", page, "--json"]].concat()) else { return };
+    let found = call.code(0).json();
+    let fast = |at: usize| found["efficiency"]["fast"][at]["share"]["value"].as_f64();
+    assert_eq!((fast(0), fast(1)), (Some(0.5), Some(0.0)), "{found}");
+    let method = found["efficiency"]["methods"].as_object().unwrap().keys().next().unwrap().clone();
+    assert!(found["signature"].as_str().unwrap().contains(&format!("cost={method} ")), "{found}");
+    assert!(fs::read_to_string(page).unwrap().contains(&format!("cost by {method}")));
+    // The costs are in the file, and the same command takes them from there.
+    let written = fs::read_to_string(output).unwrap();
+    assert!(written.contains(&format!("\"efficiency\":{{\"method\":\"{method}\"")), "{written}");
+    let Some(call) = folder.eval(&arguments) else { return };
+    let table = call.code(0).stdout;
+    assert!(table.contains("fast_1 ") && table.contains("fast_1000000000 "), "{table}");
+    assert_eq!(fs::read_to_string(output).unwrap(), written);
+    let Some(call) = folder.eval(&["--samples", &samples, "--efficiency", "--fast-p=-1"]) else { return };
+    call.code(2).says(&["expected a number of at least 0"]);
+}
+
+#[test]
 fn a_benchmark_whose_references_fail_is_not_scored_silently() {
     let folder = Folder::new();
     let rows = fs::read_to_string(folder.path("rows.jsonl")).unwrap().replace("return 3 * x", "return 4 * x");

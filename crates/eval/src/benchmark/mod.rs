@@ -11,6 +11,7 @@ mod cruxeval;
 mod function;
 mod infilling;
 mod library;
+mod measurable;
 mod problem;
 mod program;
 mod published;
@@ -21,7 +22,9 @@ mod translated_answer;
 
 pub use catalogue::{Benchmark, Rules, Source, TASK_RULES, benchmarks, find_benchmark};
 pub use check::{ReferenceCheck, ReferenceFailure, check_references};
+pub(crate) use measurable::Measurable;
 pub use problem::{Assembly, FunctionEnd, Problem};
 pub(crate) use rows::read_text;
 pub use rows::{BenchmarkError, sha256};
+pub(crate) use set::limits as limits_of;
 pub use set::{BenchmarkSet, PromptStyle};

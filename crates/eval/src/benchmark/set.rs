@@ -79,7 +79,7 @@ impl BenchmarkSet {
 }
 
 /// Limits of one program; wall time is generous, so that a busy machine changes no verdict.
-pub(super) fn limits(rules: Rules) -> Limits {
+pub(crate) fn limits(rules: Rules) -> Limits {
     Limits {
         cpu_ms: rules.cpu_ms,
         wall_ms: rules.cpu_ms * 4 + 10_000,
@@ -97,13 +97,13 @@ pub(super) fn judge(
 ) -> Result<Verdict, SandboxError> {
     let memory_bytes = problem.memory_bytes.unwrap_or(limits.memory_bytes);
     let limits = Limits { memory_bytes, ..limits.clone() };
-    let submission = Submission { tests: tests(problem, &program), solution: program, limits };
+    let submission = Submission { tests: tests_of(problem, &program), solution: program, limits };
     let judgement = sandbox.judge(&submission)?;
     Ok(verdict(judgement, submission))
 }
 
 /// The tests of a problem; a call goes through `class Solution` where the program has one (APPS, LiveCodeBench).
-fn tests(problem: &Problem, program: &str) -> TestSuite {
+pub(super) fn tests_of(problem: &Problem, program: &str) -> TestSuite {
     let mut tests = problem.tests.clone();
     if let TestSuite::Calls { entry_point, .. } = &mut tests
         && program.contains("class Solution")

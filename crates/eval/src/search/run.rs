@@ -14,7 +14,7 @@ use super::proposer::{Ask, Proposal, Proposer};
 use super::settings::{Candidates, FeedbackSource, Repair, SearchSettings};
 use super::{Attempted, Chooser, SearchSet, Stage, order};
 use crate::parallel::in_parallel;
-use crate::{EvalConfig, EvalError, Progress, SampleEvaluation, TaskEvaluation, id_hash};
+use crate::{EvalConfig, EvalError, Measurements, Progress, SampleEvaluation, TaskEvaluation, id_hash};
 
 /// Step of the random streams of searches: no training step and no plain evaluation gets there.
 const SEARCH_STREAM: u64 = u64::MAX - 1;
@@ -328,6 +328,7 @@ impl Search<'_, '_> {
                 finish: it.proposal.finish,
                 reward: it.reward,
                 verdict: Some(it.hidden),
+                measurements: Measurements::default(),
                 search: Some(Attempted {
                     rank: 0,
                     stage: it.stage,

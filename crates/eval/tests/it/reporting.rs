@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hone_environment::Verdict;
 use hone_eval::{
-    EvalConfig, Evaluation, Provenance, SampleEvaluation, Summary, TaskEvaluation, Timing, comparison_table,
-    paired_difference, summary_table,
+    EvalConfig, Evaluation, Measurements, Provenance, SampleEvaluation, Summary, TaskEvaluation, Timing,
+    comparison_table, paired_difference, summary_table,
 };
 use hone_model::FinishReason;
 use hone_sandbox::{JudgeMode, OutcomeClass};
@@ -28,6 +28,7 @@ fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
             missed_lines: Vec::new(),
         }),
         search: None,
+        measurements: Measurements::default(),
     };
     let tasks = passed.iter().enumerate().map(|(index, (id, passed))| TaskEvaluation {
         id: (*id).into(),

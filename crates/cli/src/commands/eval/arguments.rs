@@ -21,6 +21,7 @@ Examples:
   hone eval --endpoint http://localhost:8000/v1 --endpoint-model qwen humaneval
   hone eval --check humaneval                              do the references pass here?
   hone eval --check bigcodebench-hard --python venv/bin/python
+  hone eval --samples samples.jsonl mbpp --efficiency      how fast are the right ones?
   hone eval MODEL tasks/heldout.jsonl --search repair --set initial=4 --set turns=3
   hone eval --samples samples.jsonl humaneval --search best-of-n --set choose=clusters
   hone eval off-policy RUN --policy OTHER                  what OTHER would earn, from RUN's trajectories
@@ -99,6 +100,13 @@ pub(crate) struct Arguments {
     /// A setting of the search, such as choose=clusters (docs/evaluation.md has them all).
     #[arg(long, value_name = "KEY=VALUE", value_parser = setting)]
     pub(super) set: Vec<(String, serde_json::Value)>,
+    /// Measure what right samples cost beside the reference solution, too: fast_p, in instructions where they can be
+    /// counted (`hone doctor` says whether).
+    #[arg(long, conflicts_with = "search")]
+    pub(super) efficiency: bool,
+    /// The p of fast_p: right and more than p times as fast as the reference.
+    #[arg(long, value_name = "P,…", value_delimiter = ',', default_value = "0.5,0.8,1,1.5,2", value_parser = speed)]
+    pub(super) fast_p: Vec<f64>,
     /// Seed of the sampling.
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
@@ -154,6 +162,14 @@ fn setting(text: &str) -> Result<(String, serde_json::Value), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| format!("expected key=value, found {text}"))?;
     // What is no JSON is a text.
     Ok((key.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| value.into())))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let is_fine = |p: &f64| *p >= 0.0 && p.is_finite();
+    text.parse()
+        .ok()
+        .filter(is_fine)
+        .ok_or_else(|| format!("expected a number of at least 0, found {text:?}"))
 }
 
 fn prompt_style(name: &str) -> Result<PromptStyle, String> {

@@ -4,6 +4,7 @@ mod arguments;
 mod diff;
 mod endpoint;
 mod journal;
+mod measurements;
 mod off_policy;
 mod problems;
 mod samples;
@@ -68,8 +69,9 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     if let (Some(settings), SamplesSource::File(_)) = (&searched, &arguments.samples) {
         search::among_given(arguments, settings, &mut evaluation, sandbox, terminal)?;
     }
+    let measured = measurements::add(arguments, &mut evaluation, &opened.sandbox, &interrupt, terminal)?;
     let searched = searched.map(|settings| search::summary(&settings, &evaluation)).transpose()?;
-    shown::print(arguments, &evaluation, searched.as_ref(), &described, terminal)?;
+    shown::print(arguments, &evaluation, measured, searched.as_ref(), &described, terminal)?;
     Ok(0)
 }
 

@@ -5,6 +5,7 @@ use hone_eval::search::SearchSummary;
 use hone_eval::{Evaluation, report, summary_table};
 
 use super::Arguments;
+use super::measurements::Measured;
 use super::problems::Problems;
 use crate::terminal::Terminal;
 
@@ -12,11 +13,13 @@ use crate::terminal::Terminal;
 pub(super) fn print(
     arguments: &Arguments,
     evaluation: &Evaluation,
+    measured: Measured,
     searched: Option<&SearchSummary>,
     described: &str,
     terminal: &Terminal,
 ) -> Result<()> {
-    let summary = evaluation.summary(&arguments.k);
+    let mut summary = evaluation.summary(&arguments.k);
+    summary.efficiency = measured.efficiency;
     if let Some(path) = &arguments.report {
         let problems = arguments.inputs.last().filter(|name| Problems::is_named(name));
         let problems = problems
@@ -25,7 +28,7 @@ pub(super) fn print(
             let problems = problems.as_ref()?;
             problems.problems.iter().find(|problem| problem.id == id).map(|problem| problem.question.clone())
         };
-        let page = report::render(described, evaluation, &arguments.k, &question);
+        let page = report::render(described, evaluation, &summary, &question);
         std::fs::write(path, page).with_context(|| format!("failed to write {}", path.display()))?;
         terminal.note(&format!("report: {}", path.display()));
     }
