@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bootstrap::{bootstrap_mean, bootstrap_share};
 use crate::samples::SampleRow;
 use crate::search::Attempted;
-use crate::{Efficiency, EvalConfig, EvalError, Interval, pass_at_k};
+use crate::{Efficiency, EvalConfig, EvalError, Interval, Scanned, pass_at_k};
 
 /// All samples of all tasks, with the settings that made them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,6 +75,9 @@ pub struct Measurements {
     /// Its cost beside its task's reference, if it is right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub efficiency: Option<Efficiency>,
+    /// What a scanner finds in its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security: Option<Scanned>,
 }
 
 impl Measurements {

@@ -7,6 +7,7 @@ mod pass_at_k;
 
 mod off_policy;
 mod pass_at_t;
+mod security;
 mod selection;
 
 mod bootstrap;
@@ -36,6 +37,7 @@ pub use evaluation::{
 pub use off_policy::{LEAST_EFFECTIVE_SAMPLES, Logged, OffPolicyEstimate, off_policy};
 pub use pass_at_k::{pass_at_k, pass_at_ks};
 pub use pass_at_t::{Attempt, Branch, PassAtT, Strategy, pass_at_turns};
+pub use security::{Scanned, SecuritySummary, scan_samples};
 pub use selection::{BestOfN, Candidate, Selection, best_of_n, maj_at_k};
 pub use summary::{GroupSummary, OutcomeCounts, Summary};
 pub use table::{comparison_table, summary_table};

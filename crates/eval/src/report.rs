@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 use hone_environment::Verdict;
 
 use crate::search::{Attempted, Stage};
-use crate::table::class_name;
+use crate::table::{class_name, severity_name};
 use crate::{
-    EfficiencySummary, Evaluation, FastP, GroupSummary, Interval, SampleEvaluation, Summary, TaskEvaluation,
+    EfficiencySummary, Evaluation, FastP, GroupSummary, Interval, SampleEvaluation, Scanned, SecuritySummary,
+    Summary, TaskEvaluation,
 };
 
 const STYLE: &str = include_str!("report.css");
@@ -30,6 +31,7 @@ pub fn render(
         scores(&summary.all),
         curve(evaluation),
         summary.efficiency.as_ref().map_or_else(String::new, efficiency),
+        summary.security.as_ref().map_or_else(String::new, security),
         outcomes(&summary.all),
         groups(
             "By level",
@@ -145,9 +147,32 @@ fn efficiency(it: &EfficiencySummary) -> String {
             "<tr><td>speed-up</td><td>{value:.2} <span class=\"soft\">[{low:.2}, {high:.2}]</span></td></tr>"
         );
     }
-    let remarks: String =
-        it.remarks().iter().map(|remark| format!("<p class=\"soft\">{}</p>\n", escape(remark))).collect();
-    format!("<h2>Cost beside the reference</h2>\n<table>\n{rows}</table>\n{remarks}")
+    format!("<h2>Cost beside the reference</h2>\n<table>\n{rows}</table>\n{}", soft(&it.remarks()))
+}
+
+/// What a scanner finds.
+fn security(it: &SecuritySummary) -> String {
+    let mut rows = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(rows, "<tr><td>{name}</td><td>{value}</td></tr>");
+    };
+    let rate = |Interval { value, low, high }: &Interval| {
+        format!("{value:.1} <span class=\"soft\">[{low:.1}, {high:.1}]</span>")
+    };
+    if let Some(clean) = &it.clean {
+        row("programs without a finding", with_interval(clean));
+    }
+    if let Some(all) = &it.per_thousand_lines {
+        row("findings per 1000 lines", rate(all));
+    }
+    for (severity, interval) in &it.by_severity {
+        row(&format!("of {} severity", severity_name(*severity)), rate(interval));
+    }
+    format!("<h2>Security findings</h2>\n<table>\n{rows}</table>\n{}", soft(&it.remarks()))
+}
+
+fn soft(remarks: &[String]) -> String {
+    remarks.iter().map(|remark| format!("<p class=\"soft\">{}</p>\n", escape(remark))).collect()
 }
 
 fn outcomes(all: &GroupSummary) -> String {
@@ -229,6 +254,7 @@ fn sample(sample: &SampleEvaluation) -> String {
     let cost = sample.measurements.efficiency.map_or_else(String::new, |it| {
         format!("<p class=\"soft\">{:.2} times as fast as the reference</p>\n", it.speedup())
     });
+    let security = sample.measurements.security.as_ref().map_or_else(String::new, scanned);
     let search = sample.search.as_ref().map_or_else(String::new, searched);
     let program = verdict.map_or(sample.text.as_str(), |verdict| verdict.program.as_str());
     let answer = if program == sample.text {
@@ -237,11 +263,23 @@ fn sample(sample: &SampleEvaluation) -> String {
         format!("<details><summary>as it was written</summary><pre>{}</pre></details>\n", shown(&sample.text))
     };
     format!(
-        "<h3>Sample {}: {}</h3>\n{search}{cost}{error}<pre>{}</pre>\n{answer}",
+        "<h3>Sample {}: {}</h3>\n{search}{cost}{security}{error}<pre>{}</pre>\n{answer}",
         sample.sample,
         escape(&says),
         shown(program)
     )
+}
+
+/// A program's findings by bandit's numbers; nothing where it has none.
+fn scanned(it: &Scanned) -> String {
+    let Some(findings) = it.findings.as_ref().filter(|findings| !findings.is_empty()) else {
+        return String::new();
+    };
+    let named: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{} ({})", finding.test, severity_name(finding.severity)))
+        .collect();
+    format!("<p class=\"error\">bandit: {}</p>\n", escape(&named.join(", ")))
 }
 
 /// How an attempt of a search came about.
@@ -286,6 +324,7 @@ fn facts(evaluation: &Evaluation, summary: &Summary) -> String {
 mod tests {
     use super::*;
     use crate::{Efficiency, EvalConfig, LeftOut, Measurements, Provenance, Timing};
+    use hone_environment::{SecurityFinding, Severity};
     use hone_model::FinishReason;
     use hone_sandbox::{CostMethod, JudgeMode, OutcomeClass, ProgramError};
 
@@ -318,6 +357,10 @@ mod tests {
                     solution: 200,
                     reference: 250,
                 }),
+                security: Some(Scanned {
+                    lines: 10,
+                    findings: Some(vec![SecurityFinding { test: "B307".into(), severity: Severity::Medium }]),
+                }),
             },
         };
         let task = |id: &str, topic: &str, class: OutcomeClass| TaskEvaluation {
@@ -337,6 +380,7 @@ mod tests {
         };
         let mut summary = evaluation.summary(&[1, 2]);
         summary.efficiency = Some(EfficiencySummary::of(&evaluation.tasks, &LeftOut::new(), &[0.5, 2.0]));
+        summary.security = Some(SecuritySummary::of(&evaluation.tasks, "bandit 1"));
         let page = render("A & B", &evaluation, &summary, &|id| Some(format!("question of {id}")));
         for part in [
             "<title>A &amp; B</title>",
@@ -348,6 +392,8 @@ mod tests {
             "benchmark",
             "By topic",
             "fast_0.5",
+            "bandit: B307 (medium)",
+            "<td>of medium severity</td><td>100.0 ",
             "1.25 times as fast",
             "cost by callgrind",
         ] {

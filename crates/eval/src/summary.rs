@@ -7,7 +7,7 @@ use hone_sandbox::OutcomeClass;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{TaskEvaluation, compile_rate, pass_at, runtime_error_rate, test_pass_ratio};
-use crate::{EfficiencySummary, Evaluation, Interval, Timing};
+use crate::{EfficiencySummary, Evaluation, Interval, SecuritySummary, Timing};
 
 /// Samples by class of outcome, in the order of the classes; a class that never occurred is absent.
 pub type OutcomeCounts = BTreeMap<OutcomeClass, usize>;
@@ -26,6 +26,9 @@ pub struct Summary {
     /// Costs beside the references, where they were measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub efficiency: Option<EfficiencySummary>,
+    /// What a scanner finds, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecuritySummary>,
     /// How long it took.
     pub timing: Timing,
 }
@@ -74,6 +77,7 @@ impl Evaluation {
             by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),
             by_topic: topics.into_iter().map(|(topic, tasks)| (topic, group(&tasks, ks))).collect(),
             efficiency: None,
+            security: None,
             timing: self.timing,
         }
     }

@@ -2,9 +2,13 @@
 //!
 //! Not here: HTML (`hone-runlog`) or JSON (`Summary` serialises itself).
 
+use hone_environment::Severity;
 use hone_sandbox::OutcomeClass;
 
-use crate::{EfficiencySummary, EvalError, Evaluation, GroupSummary, Interval, Summary, paired_difference};
+use crate::{
+    EfficiencySummary, EvalError, Evaluation, GroupSummary, Interval, SecuritySummary, Summary,
+    paired_difference,
+};
 
 /// One evaluation: pass@k, outcomes, and pass@k by level and topic.
 pub fn summary_table(summary: &Summary) -> String {
@@ -21,13 +25,15 @@ pub fn summary_table(summary: &Summary) -> String {
         rows.extend(rate.as_ref().map(|rate| vec![name.to_owned(), percent(rate)]));
     }
     rows.extend(summary.efficiency.iter().flat_map(efficiency_rows));
+    rows.extend(summary.security.iter().flat_map(security_rows));
     let mut text = aligned(&rows);
     text.push_str(&format!(
         "\n{tasks} tasks, {samples} samples, mean reward {mean_reward:.3}, {mean_tokens:.1} tokens a sample, {:.1}% \
          cut at the length limit\n",
         truncated_share * 100.0
     ));
-    for remark in summary.efficiency.iter().flat_map(EfficiencySummary::remarks) {
+    let costs = summary.efficiency.iter().flat_map(EfficiencySummary::remarks);
+    for remark in costs.chain(summary.security.iter().flat_map(SecuritySummary::remarks)) {
         text.push_str(&format!("{remark}\n"));
     }
     if !summary.all.outcomes.is_empty() {
@@ -57,6 +63,26 @@ fn efficiency_rows(efficiency: &EfficiencySummary) -> Vec<Vec<String>> {
         .iter()
         .map(|it| vec!["speed-up".to_owned(), format!("{:.2} [{:.2}, {:.2}]", it.value, it.low, it.high)]);
     fast.chain(speedup).collect()
+}
+
+/// Findings per thousand lines, all and by severity, and the share of programs without any.
+fn security_rows(security: &SecuritySummary) -> Vec<Vec<String>> {
+    let rate =
+        |name: String, it: &Interval| vec![name, format!("{:.1} [{:.1}, {:.1}]", it.value, it.low, it.high)];
+    let clean = security.clean.iter().map(|it| vec!["no finding".to_owned(), percent(it)]);
+    let all = security.per_thousand_lines.iter().map(|it| rate("findings per 1000 lines".into(), it));
+    let by_severity =
+        security.by_severity.iter().map(|(severity, it)| rate(format!("  {}", severity_name(*severity)), it));
+    clean.chain(all).chain(by_severity).collect()
+}
+
+pub(crate) fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Undefined => "undefined",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
 }
 
 /// Two evaluations of the same tasks: before, after, and the paired difference, for each of `ks` both allow.

@@ -143,6 +143,62 @@ fn right_samples_are_compared_with_the_reference_in_cost() {
     call.code(2).says(&["expected a number of at least 0"]);
 }
 
+/// A folder with a `bandit` of our own that finds something in every program with `eval`, and cannot parse `!`.
+fn played_bandit(folder: &Folder) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let python = folder.path("python");
+    let script = "#!/bin/sh\necho '{\"ready\": true, \"version\": \"9.9\"}'\nwhile read -r line; do\n  case \"$line\" in\n    *!*) echo '{\"is_skipped\": true}';;\n    *eval*) echo '{\"findings\": [{\"test\": \"B307\", \"severity\": \"MEDIUM\"}]}';;\n    *) echo '{}';;\n  esac\ndone\n";
+    for (path, text) in
+        [(&python, script.to_owned()), (&folder.path("bandit"), format!("#!{}\n", python.display()))]
+    {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    format!("{}:{}", folder.0.path().display(), std::env::var("PATH").unwrap_or_default())
+}
+
+#[test]
+fn programs_are_scanned_for_what_should_not_be_there() {
+    let folder = Folder::new();
+    let samples = folder.write(
+        "a.jsonl",
+        &[
+            sample("T/0", "    return x + x\n"),
+            sample("T/0", "    return eval('2 * x')\n"),
+            sample("T/1", "    return 3 *! x\n"),
+        ],
+    );
+    let (file, output) = (folder.path("rows.jsonl"), folder.path("out.jsonl"));
+    let eval = |more: &[&str], path: &str| {
+        let fixed =
+            ["eval", "humaneval", "--file", file.to_str().unwrap(), "--samples", &samples, "--security"];
+        hone_with(&[&fixed[..], more].concat(), "", &[("PATH", path)])
+    };
+    let path = played_bandit(&folder);
+    let call = eval(&["--json", "--output", output.to_str().unwrap()], &path);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let found = call.code(0).json();
+    let security = &found["security"];
+    // Two programs of two lines each can be parsed; one of them has a finding.
+    let rate = security["by_severity"]["MEDIUM"]["value"].as_f64();
+    assert_eq!((rate, security["clean"]["value"].as_f64()), (Some(250.0), Some(0.5)), "{found}");
+    assert_eq!((&security["unparsable"], &security["lines"]), (&json!(1), &json!(4)), "{found}");
+    assert!(found["signature"].as_str().unwrap().contains("security=bandit-9.9 "), "{found}");
+    assert!(fs::read_to_string(&output).unwrap().contains("\"security\":{\"lines\":2"));
+    let table = eval(&[], &path).code(0).stdout;
+    assert!(table.contains("  medium") && table.contains("found: B307 1×"), "{table}");
+    // Without the tool nothing is sampled or judged.
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let without = std::env::split_paths(&paths).filter(|folder| !folder.join("bandit").exists());
+    let without = std::env::join_paths(without).unwrap().into_string().unwrap();
+    let call =
+        eval(&[], &without).code(3).says(&["--security", "needs bandit", "hint: `pipx install bandit`"]);
+    assert_eq!(call.stdout, "");
+}
+
 #[test]
 fn a_benchmark_whose_references_fail_is_not_scored_silently() {
     let folder = Folder::new();

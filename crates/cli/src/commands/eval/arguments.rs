@@ -22,6 +22,7 @@ Examples:
   hone eval --check humaneval                              do the references pass here?
   hone eval --check bigcodebench-hard --python venv/bin/python
   hone eval --samples samples.jsonl mbpp --efficiency      how fast are the right ones?
+  hone eval --samples samples.jsonl humaneval --security   what does bandit find in them?
   hone eval MODEL tasks/heldout.jsonl --search repair --set initial=4 --set turns=3
   hone eval --samples samples.jsonl humaneval --search best-of-n --set choose=clusters
   hone eval off-policy RUN --policy OTHER                  what OTHER would earn, from RUN's trajectories
@@ -107,6 +108,10 @@ pub(crate) struct Arguments {
     /// The p of fast_p: right and more than p times as fast as the reference.
     #[arg(long, value_name = "P,…", value_delimiter = ',', default_value = "0.5,0.8,1,1.5,2", value_parser = speed)]
     pub(super) fast_p: Vec<f64>,
+    /// Scan every Python program with bandit, too: findings per thousand lines, share of programs without any. Programs are
+    /// read, not run.
+    #[arg(long, conflicts_with = "search")]
+    pub(super) security: bool,
     /// Seed of the sampling.
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,

@@ -53,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     }
     let interrupt = Interrupt::listen("ending the evaluation")?;
     arguments.refuse_shots_of_tasks()?;
+    measurements::check(arguments)?;
     let searched = search::settings(arguments)?;
     let (mut evaluation, described) =
         if let (Some(settings), SamplesSource::Drawn(_)) = (&searched, &arguments.samples) {

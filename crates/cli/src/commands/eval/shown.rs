@@ -19,7 +19,7 @@ pub(super) fn print(
     terminal: &Terminal,
 ) -> Result<()> {
     let mut summary = evaluation.summary(&arguments.k);
-    summary.efficiency = measured.efficiency;
+    (summary.efficiency, summary.security) = (measured.efficiency, measured.security);
     if let Some(path) = &arguments.report {
         let problems = arguments.inputs.last().filter(|name| Problems::is_named(name));
         let problems = problems
