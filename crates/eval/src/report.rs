@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use hone_environment::Verdict;
 
 use crate::search::{Attempted, Stage};
-use crate::table::{class_name, severity_name};
+use crate::table::{UNDEFINED, class_name, severity_name};
 use crate::{
     EfficiencySummary, Evaluation, FastP, GroupSummary, Interval, SampleEvaluation, Scanned, SecuritySummary,
     Summary, TaskEvaluation,
@@ -28,7 +28,7 @@ pub fn render(
 ) -> String {
     let body = [
         format!("<h1>{}</h1>\n<p class=\"soft\">{}</p>\n", escape(title), escape(&summary.signature)),
-        scores(&summary.all),
+        scores(summary),
         curve(evaluation),
         summary.efficiency.as_ref().map_or_else(String::new, efficiency),
         summary.security.as_ref().map_or_else(String::new, security),
@@ -37,7 +37,7 @@ pub fn render(
             "By level",
             summary.by_level.iter().map(|(level, group)| (format!("level {level}"), group)).collect(),
         ),
-        groups("By topic", summary.by_topic.iter().map(|(topic, group)| (topic.clone(), group)).collect()),
+        groups("By topic", summary.topics()),
         tasks(evaluation, questions),
         facts(evaluation, summary),
     ];
@@ -82,13 +82,20 @@ fn with_interval(interval: &Interval) -> String {
     )
 }
 
-fn scores(all: &GroupSummary) -> String {
+fn scores(summary: &Summary) -> String {
+    let all = &summary.all;
     let mut cards = String::new();
     for (k, interval) in &all.pass_at {
         let _ = writeln!(
             cards,
             "<div class=\"card\"><b>pass@{k}</b><div class=\"big\">{}</div></div>",
             with_interval(interval)
+        );
+    }
+    for k in &summary.undefined {
+        let _ = writeln!(
+            cards,
+            "<div class=\"card\"><b>pass@{k}</b><div class=\"big\">{UNDEFINED}</div>needs {k} samples a task</div>"
         );
     }
     format!(

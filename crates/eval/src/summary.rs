@@ -19,6 +19,9 @@ pub struct Summary {
     pub signature: String,
     /// All tasks.
     pub all: GroupSummary,
+    /// Each k of pass@k that was asked for and that a task has too few samples for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undefined: Vec<usize>,
     /// Tasks of one level each.
     pub by_level: BTreeMap<u8, GroupSummary>,
     /// Tasks of one topic each.
@@ -61,6 +64,20 @@ pub struct GroupSummary {
     pub truncated_share: f64,
 }
 
+impl Summary {
+    /// Topics with their groups, difficulties from easy to hard and the rest by name.
+    pub fn topics(&self) -> Vec<(String, &GroupSummary)> {
+        const DIFFICULTIES: [&str; 6] =
+            ["introductory", "easy", "interview", "medium", "competition", "hard"];
+        let rank =
+            |topic: &str| DIFFICULTIES.iter().position(|one| *one == topic).unwrap_or(DIFFICULTIES.len());
+        let mut topics: Vec<(String, &GroupSummary)> =
+            self.by_topic.iter().map(|(topic, group)| (topic.clone(), group)).collect();
+        topics.sort_by_key(|(topic, _)| rank(topic));
+        topics
+    }
+}
+
 impl Evaluation {
     /// The evaluation in few numbers, with pass@k for each of `ks`; what is measured afterwards is not in it.
     pub fn summary(&self, ks: &[usize]) -> Summary {
@@ -70,10 +87,11 @@ impl Evaluation {
             levels.entry(task.level).or_default().push(task);
             topics.entry(task.topic.clone()).or_default().push(task);
         }
-        let all: Vec<&TaskEvaluation> = self.tasks.iter().collect();
+        let all = group(&self.tasks.iter().collect::<Vec<_>>(), ks);
         Summary {
             signature: self.signature(),
-            all: group(&all, ks),
+            undefined: ks.iter().filter(|k| !all.pass_at.contains_key(k)).copied().collect(),
+            all,
             by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),
             by_topic: topics.into_iter().map(|(topic, tasks)| (topic, group(&tasks, ks))).collect(),
             efficiency: None,

@@ -10,6 +10,9 @@ use crate::{
     paired_difference,
 };
 
+/// What stands for pass@k of fewer than k samples.
+pub(crate) const UNDEFINED: &str = "—";
+
 /// One evaluation: pass@k, outcomes, and pass@k by level and topic.
 pub fn summary_table(summary: &Summary) -> String {
     let GroupSummary { tasks, samples, mean_reward, mean_tokens, truncated_share, .. } = &summary.all;
@@ -17,6 +20,7 @@ pub fn summary_table(summary: &Summary) -> String {
     for (k, interval) in &summary.all.pass_at {
         rows.push(vec![format!("pass@{k}"), percent(interval)]);
     }
+    rows.extend(summary.undefined.iter().map(|k| vec![format!("pass@{k}"), UNDEFINED.to_owned()]));
     for (name, rate) in [
         ("compile rate", &summary.all.compile_rate),
         ("runtime errors", &summary.all.runtime_error_rate),
@@ -45,11 +49,10 @@ pub fn summary_table(summary: &Summary) -> String {
         text.push_str(&aligned(&outcomes.collect::<Vec<_>>()));
     }
     let levels = summary.by_level.iter().map(|(level, group)| (format!("level {level}"), group));
-    let topics = summary.by_topic.iter().map(|(topic, group)| (topic.clone(), group));
-    for groups in [levels.collect::<Vec<_>>(), topics.collect()] {
+    for groups in [levels.collect::<Vec<_>>(), summary.topics()] {
         if groups.len() > 1 {
             text.push('\n');
-            text.push_str(&group_table(&groups));
+            text.push_str(&group_table(&groups, &summary.undefined));
         }
     }
     text
@@ -102,10 +105,13 @@ pub fn comparison_table(before: &Evaluation, after: &Evaluation, ks: &[usize]) -
     Ok(aligned(&rows))
 }
 
-fn group_table(groups: &[(String, &GroupSummary)]) -> String {
+fn group_table(groups: &[(String, &GroupSummary)], undefined: &[usize]) -> String {
     let rows = groups.iter().map(|(name, group)| {
         let mut row = vec![name.clone(), format!("{} tasks", group.tasks)];
         row.extend(group.pass_at.iter().map(|(k, interval)| format!("pass@{k} {}", percent(interval))));
+        // A group that has samples enough where others have not would stand in another column.
+        let lacking = undefined.iter().filter(|k| !group.pass_at.contains_key(k));
+        row.extend(lacking.map(|k| format!("pass@{k} {UNDEFINED}")));
         row
     });
     aligned(&rows.collect::<Vec<_>>())

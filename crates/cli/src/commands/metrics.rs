@@ -10,6 +10,7 @@ use hone_metrics::codebleu::{CodeBleu, Mode};
 use hone_metrics::crystal_bleu::TrivialNgrams;
 use hone_metrics::meteor::{Meteor, code_tokens};
 use hone_metrics::rouge::Rouge;
+use hone_metrics::ter::Ter;
 use hone_metrics::tokenize::Tokenizer;
 use hone_metrics::wordnet::WordNet;
 use hone_metrics::{Language, edit};
@@ -34,7 +35,7 @@ metric's own definition; the mean over lines comes with a 95% interval (bootstra
 pub(crate) struct Arguments {
     /// Predictions with their references, one JSON object a line.
     file: PathBuf,
-    /// Metrics, of: bleu, chrf, chrf++, rouge, meteor, edit, exact, codebleu, crystalbleu.
+    /// Metrics, of: bleu, chrf, chrf++, ter, rouge, meteor, edit, exact, codebleu, crystalbleu. TER is better the lower.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -144,6 +145,11 @@ impl Arguments {
                 let signature = chrf.signature(references);
                 vec![scored(name, Some(chrf.corpus(pairs())), signature, &|p, r| Some(chrf.sentence(p, r)))]
             }
+            "ter" => {
+                let ter = Ter::default();
+                let signature = ter.signature(references);
+                vec![scored(name, Some(ter.corpus(pairs())), signature, &|p, r| Some(ter.sentence(p, r)))]
+            }
             "rouge" => {
                 let rouge = Rouge::default();
                 let one = |metric: &str, of: &dyn Fn(&str, &[&str]) -> f64| {
@@ -189,7 +195,7 @@ impl Arguments {
                 vec![scored(name, Some(bleu.score(&sum).score), signature, &score)]
             }
             other => {
-                return Err(Usage(format!("metric: expected bleu, chrf, chrf++, rouge, meteor, edit, exact, codebleu or crystalbleu, found {other:?}")).into());
+                return Err(Usage(format!("metric: expected bleu, chrf, chrf++, ter, rouge, meteor, edit, exact, codebleu or crystalbleu, found {other:?}")).into());
             }
         })
     }

@@ -97,6 +97,23 @@ fn tables_show_values_with_intervals() {
 }
 
 #[test]
+fn a_k_beyond_the_samples_is_shown_as_undefined_and_difficulties_in_their_order() {
+    let mut apps = evaluation(&[("a", 4), ("b", 0), ("c", 1)]);
+    for (task, topic) in apps.tasks.iter_mut().zip(["competition", "introductory", "interview"]) {
+        (task.topic, task.level) = (topic.into(), 0);
+    }
+    let summary = apps.summary(&[1, 5, 1000]);
+    assert_eq!(summary.undefined, [5, 1000]);
+    let table = summary_table(&summary);
+    assert!(table.contains("pass@1000        —\n"), "{table}");
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("1 tasks")).collect();
+    let names: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(names, ["introductory", "interview", "competition"], "{table}");
+    assert!(rows.iter().all(|row| row.ends_with("pass@5 —  pass@1000 —")), "{table}");
+    assert!(summary_table(&apps.summary(&[1, 4])).lines().all(|line| !line.contains('—')));
+}
+
+#[test]
 fn a_summary_groups_by_level_topic_and_outcome() {
     let summary = evaluation(&[("a", 4), ("b", 0), ("c", 2)]).summary(&[1, 2, 9]);
     assert_eq!(

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use hone_eval::EvalConfig;
 use hone_eval::benchmark::PromptStyle;
+use hone_eval::{EvalConfig, Evaluation};
 use hone_model::SamplingParams;
 
 use super::problems::{Problems, Window};
@@ -120,8 +120,9 @@ pub(crate) struct Arguments {
     /// Seed of the sampling.
     #[arg(long, default_value_t = 0)]
     pub(super) seed: u64,
-    /// The k of pass@k.
-    #[arg(long, value_name = "K,…", value_delimiter = ',', default_value = "1,2,5,8,10,100")]
+    /// The k of pass@k; one beyond the samples of a task is shown as —. Without it, those of 1, 2, 5, 8, 10 and 100 that
+    /// there are samples for; for APPS, 1, 5 and 1000 as in its tables.
+    #[arg(long, value_name = "K,…", value_delimiter = ',')]
     pub(super) k: Vec<usize>,
     /// Evaluate the first N tasks only.
     #[arg(long, value_name = "N")]
@@ -202,6 +203,18 @@ impl Arguments {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The k that are shown.
+    pub(super) fn ks(&self, evaluation: &Evaluation) -> Vec<usize> {
+        if !self.k.is_empty() {
+            return self.k.clone();
+        }
+        if self.inputs.last().is_some_and(|name| name.eq_ignore_ascii_case("apps")) {
+            return vec![1, 5, 1000];
+        }
+        let fewest = evaluation.tasks.iter().map(|task| task.samples.len()).min().unwrap_or(0);
+        [1, 2, 5, 8, 10, 100].into_iter().filter(|k| *k <= fewest).collect()
     }
 
     fn has_shots(&self) -> bool {

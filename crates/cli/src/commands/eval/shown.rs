@@ -18,7 +18,7 @@ pub(super) fn print(
     described: &str,
     terminal: &Terminal,
 ) -> Result<()> {
-    let mut summary = evaluation.summary(&arguments.k);
+    let mut summary = evaluation.summary(&arguments.ks(evaluation));
     (summary.efficiency, summary.security) = (measured.efficiency, measured.security);
     if let Some(path) = &arguments.report {
         let problems = arguments.inputs.last().filter(|name| Problems::is_named(name));
