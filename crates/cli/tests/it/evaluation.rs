@@ -275,6 +275,12 @@ fn an_endpoint_is_evaluated() {
         fs::read_to_string(folder.path("out.jsonl.settings")).unwrap(),
     );
     assert!(!result.contains("my-key") && !settings.contains("my-key"));
+    // Not even where everything is logged.
+    let file = folder.path("rows.jsonl");
+    let arguments =
+        ["eval", "--endpoint", &url, "--key-env", "API", "humaneval", "--file", file.to_str().unwrap()];
+    let said = hone_with(&arguments, "", &[("API", "my-key"), ("HONE_LOG", "trace")]).code(0);
+    assert!(!said.stderr.contains("my-key") && !said.stdout.contains("my-key"), "{}", said.stderr);
 }
 
 /// Answers every request with the right solution if it was shown how to double, and tells what it was asked.
