@@ -27,6 +27,7 @@ pub mod rating;
 pub mod report;
 pub mod samples;
 pub mod search;
+pub mod sql;
 
 pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with, bootstrap_share};
 pub use efficiency::{Efficiency, EfficiencySummary, FastP, LeftOut, measure_efficiency};

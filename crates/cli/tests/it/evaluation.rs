@@ -403,6 +403,38 @@ fn metrics_of_a_file() {
 }
 
 #[test]
+fn queries_are_right_if_they_give_the_same_rows() {
+    let folder = Folder::new();
+    fs::write(folder.path("shop.sql"), "CREATE TABLE t(a INTEGER); INSERT INTO t VALUES (1), (2);").unwrap();
+    let queries = folder.write(
+        "q.jsonl",
+        &[
+            json!({"prediction": "SELECT a FROM t ORDER BY a DESC", "reference": "SELECT a FROM t", "database": "shop.sql"}),
+            json!({"prediction": "SELECT max(a) FROM t", "reference": "SELECT min(a) FROM t", "database": "shop.sql"}),
+            json!({"prediction": "SELECT 1", "reference": "SELECT b FROM t", "database": "shop.sql"}),
+        ],
+    );
+    let call = hone_with(&["metrics", &queries, "--metric", "execution", "--json"], "", &[]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let call = call.code(0);
+    let found = &call.json()[0];
+    assert_eq!((found["mean"]["value"].as_f64(), found["lines"].as_u64()), (Some(0.5), Some(2)), "{found}");
+    assert!(found["signature"].as_str().unwrap().contains("engine:sqlite3"));
+    assert!(call.stderr.contains("line 3: ") && call.stderr.contains("no such column: b"), "{}", call.stderr);
+    let bare = folder.write("b.jsonl", &[json!({"prediction": "SELECT 1", "reference": "SELECT 1"})]);
+    hone_with(&["metrics", &bare, "--metric", "execution"], "", &[])
+        .code(2)
+        .says(&["b.jsonl:1: expected a `database`", "hint: --database FILE"]);
+    let rows = folder.path("rows.jsonl");
+    hone_with(&["metrics", &bare, "--metric", "execution", "--database", rows.to_str().unwrap()], "", &[])
+        .code(2)
+        .says(&["expected an SQLite file or a .sql script"]);
+}
+
+#[test]
 fn a_choice_is_made_among_the_samples_of_a_file() {
     let folder = Folder::new();
     let prompt = "def double(x):\n    \"\"\" Doubles.\n    >>> double(1)\n    2\n    \"\"\"\n";

@@ -8,5 +8,6 @@ mod mutation;
 mod reporting;
 mod scripted;
 mod search;
+mod sql;
 mod translated;
 mod vectors;
