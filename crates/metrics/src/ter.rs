@@ -82,11 +82,11 @@ impl Ter {
         Edits { edits: least.unwrap_or(0), reference_words: words as f64 / references.len().max(1) as f64 }
     }
 
-    fn words(&self, vocabulary: &mut Vocabulary, text: &str) -> Vec<u32> {
+    fn words(&self, vocabulary: &mut Vocabulary<String>, text: &str) -> Vec<u32> {
         let cased = if self.is_case_sensitive { text.to_owned() } else { text.to_lowercase() };
         let is_kept = |c: &char| !self.is_without_marks || !".,?:;!\"()".contains(*c);
         let kept: String = cased.chars().filter(is_kept).collect();
-        vocabulary.ids(text::split(&kept))
+        vocabulary.ids(text::split(&kept).map(str::to_owned))
     }
 }
 
