@@ -75,6 +75,9 @@ pub struct Measurements {
     /// Its cost beside its task's reference, if it is right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub efficiency: Option<Efficiency>,
+    /// Whether it is right by the benchmark's base tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passes_base: Option<bool>,
     /// What a scanner finds in its program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security: Option<Scanned>,

@@ -10,6 +10,7 @@ mod pass_at_t;
 mod security;
 mod selection;
 
+mod base_tests;
 mod bootstrap;
 mod parallel;
 
@@ -29,6 +30,7 @@ pub mod samples;
 pub mod search;
 pub mod sql;
 
+pub use base_tests::{base_pass_at, judge_base_tests};
 pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with, bootstrap_share};
 pub use efficiency::{Efficiency, EfficiencySummary, FastP, LeftOut, measure_efficiency};
 pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};

@@ -172,6 +172,7 @@ mod tests {
     fn problems() -> Vec<Problem> {
         let problem = |id: &str| Problem {
             memory_bytes: None,
+            base_tests: None,
             id: id.into(),
             topic: String::new(),
             date: String::new(),

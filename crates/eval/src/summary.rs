@@ -7,7 +7,7 @@ use hone_sandbox::OutcomeClass;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{TaskEvaluation, compile_rate, pass_at, runtime_error_rate, test_pass_ratio};
-use crate::{EfficiencySummary, Evaluation, Interval, SecuritySummary, Timing};
+use crate::{EfficiencySummary, Evaluation, Interval, SecuritySummary, Timing, base_pass_at};
 
 /// Samples by class of outcome, in the order of the classes; a class that never occurred is absent.
 pub type OutcomeCounts = BTreeMap<OutcomeClass, usize>;
@@ -19,6 +19,9 @@ pub struct Summary {
     pub signature: String,
     /// All tasks.
     pub all: GroupSummary,
+    /// pass@k by the benchmark's base tests alone, where it has some and they were asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base_pass_at: BTreeMap<usize, Interval>,
     /// Each k of pass@k that was asked for and that a task has too few samples for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undefined: Vec<usize>,
@@ -92,6 +95,7 @@ impl Evaluation {
             signature: self.signature(),
             undefined: ks.iter().filter(|k| !all.pass_at.contains_key(k)).copied().collect(),
             all,
+            base_pass_at: base_pass_at(&self.tasks, ks),
             by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),
             by_topic: topics.into_iter().map(|(topic, tasks)| (topic, group(&tasks, ks))).collect(),
             efficiency: None,

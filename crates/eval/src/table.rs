@@ -21,6 +21,9 @@ pub fn summary_table(summary: &Summary) -> String {
         rows.push(vec![format!("pass@{k}"), percent(interval)]);
     }
     rows.extend(summary.undefined.iter().map(|k| vec![format!("pass@{k}"), UNDEFINED.to_owned()]));
+    for (k, interval) in &summary.base_pass_at {
+        rows.push(vec![format!("pass@{k}, base tests"), percent(interval)]);
+    }
     for (name, rate) in [
         ("compile rate", &summary.all.compile_rate),
         ("runtime errors", &summary.all.runtime_error_rate),

@@ -84,7 +84,7 @@ pub(crate) fn limits(rules: Rules) -> Limits {
 }
 
 /// Judges a whole program of a problem.
-pub(super) fn judge(
+pub(crate) fn judge(
     sandbox: &Sandbox,
     problem: &Problem,
     program: String,

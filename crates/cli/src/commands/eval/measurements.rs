@@ -1,10 +1,12 @@
-//! What is measured of judged samples: `--efficiency`, `--security`.
+//! What is measured of judged samples: base tests, `--efficiency`, `--security`.
 
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use hone_environment::Scanner;
-use hone_eval::{EfficiencySummary, Evaluation, SecuritySummary, measure_efficiency, scan_samples};
+use hone_eval::{
+    EfficiencySummary, Evaluation, SecuritySummary, judge_base_tests, measure_efficiency, scan_samples,
+};
 use hone_sandbox::{Language, Sandbox};
 
 use super::Arguments;
@@ -40,11 +42,20 @@ pub(super) fn add(
     terminal: &Terminal,
 ) -> Result<Measured> {
     let mut measured = Measured::default();
-    if !arguments.efficiency && !arguments.security {
+    let name = arguments.inputs.last().ok_or_else(|| Usage("expected a BENCHMARK, found none".into()))?;
+    // An answer that a search chose is right by all tests or wrong.
+    let may_have_base = Problems::is_named(name) && arguments.search.is_none();
+    if !arguments.efficiency && !arguments.security && !may_have_base {
         return Ok(measured);
     }
-    let name = arguments.inputs.last().ok_or_else(|| Usage("expected a BENCHMARK, found none".into()))?;
     let problems = Problems::load(name, arguments.file.as_deref(), &arguments.window(), None)?;
+    let has_base = may_have_base && problems.problems.iter().any(|problem| problem.base_tests.is_some());
+    if !arguments.efficiency && !arguments.security && !has_base {
+        return Ok(measured);
+    }
+    if has_base {
+        base(&problems, evaluation, sandbox, interrupt, terminal)?;
+    }
     if arguments.security {
         measured.security = Some(security(&problems, evaluation, interrupt, terminal)?);
     }
@@ -60,6 +71,23 @@ pub(super) fn add(
         return Err(Interrupted(message.into()).into());
     }
     Ok(measured)
+}
+
+/// EvalPlus's other number: what the benchmark's base tests say.
+fn base(
+    problems: &Problems,
+    evaluation: &mut Evaluation,
+    sandbox: &Sandbox,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> Result<()> {
+    let stage = Stage::start("base tests", evaluation, terminal);
+    let (rules, tasks) = (problems.rules(), &mut evaluation.tasks);
+    let is_stopped = || interrupt.is_set();
+    judge_base_tests(sandbox, &problems.problems, rules, tasks, &|done| stage.tell(done), &is_stopped)
+        .context("failed to judge by the base tests")?;
+    stage.finish("");
+    Ok(())
 }
 
 fn efficiency(
