@@ -93,7 +93,7 @@ impl Evaluation {
         let all = group(&self.tasks.iter().collect::<Vec<_>>(), ks);
         Summary {
             signature: self.signature(),
-            undefined: ks.iter().filter(|k| !all.pass_at.contains_key(k)).copied().collect(),
+            undefined: ks.iter().filter(|k| !all.pass_at.contains_key(*k)).copied().collect(),
             all,
             base_pass_at: base_pass_at(&self.tasks, ks),
             by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),

@@ -113,7 +113,7 @@ fn group_table(groups: &[(String, &GroupSummary)], undefined: &[usize]) -> Strin
         let mut row = vec![name.clone(), format!("{} tasks", group.tasks)];
         row.extend(group.pass_at.iter().map(|(k, interval)| format!("pass@{k} {}", percent(interval))));
         // A group that has samples enough where others have not would stand in another column.
-        let lacking = undefined.iter().filter(|k| !group.pass_at.contains_key(k));
+        let lacking = undefined.iter().filter(|k| !group.pass_at.contains_key(*k));
         row.extend(lacking.map(|k| format!("pass@{k} {UNDEFINED}")));
         row
     });

@@ -170,7 +170,7 @@ fn rows(text: &str) -> Result<Vec<Row>, (usize, String)> {
             lines
                 .map(|(index, line)| {
                     let value = serde_json::from_str(line).map_err(|error| invalid(index, error))?;
-                    Ok(Row { line: line.to_owned(), ..row((index, value))? })
+                    Ok::<_, (usize, String)>(Row { line: line.to_owned(), ..row((index, value))? })
                 })
                 .collect()
         }

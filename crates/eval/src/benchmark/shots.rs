@@ -24,7 +24,7 @@ pub struct Shot {
 /// Reads examples of a JSONL file.
 pub fn read_shots(path: &Path) -> Result<Vec<Shot>, BenchmarkError> {
     let shot = |(index, row): (usize, super::rows::Row)| {
-        let shot = || Ok(Shot { question: row.text("question")?, answer: row.text("answer")? });
+        let shot = || Ok::<_, String>(Shot { question: row.text("question")?, answer: row.text("answer")? });
         shot().map_err(|message| BenchmarkError::Row {
             path: path.display().to_string(),
             row: index + 1,

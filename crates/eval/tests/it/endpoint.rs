@@ -182,18 +182,18 @@ fn an_answer_that_is_no_json_is_an_error_that_shows_it() {
 
 #[test]
 fn a_slow_endpoint_is_named_as_such_and_tried_again() {
-    let slow = || Reply { text: String::new(), after: Duration::from_millis(1_500) };
+    let slow = || Reply { text: String::new(), after: Duration::from_secs(3) };
     let (base, server) = play(vec![slow(), now(head(200, "", ANSWER.len()) + ANSWER)]);
-    let mut endpoint = Endpoint::new(&base, "toy", None, Duration::from_millis(700));
-    (endpoint.pause, endpoint.tries) = (Duration::from_millis(900), 2);
+    let mut endpoint = Endpoint::new(&base, "toy", None, Duration::from_millis(1_500));
+    (endpoint.pause, endpoint.tries) = (Duration::from_secs(2), 2);
     assert_eq!(endpoint.complete(&chat(), &SamplingParams::default(), 0).expect("an answer").text, "x");
     server.join().expect("served");
     let (base, server) = play(vec![slow()]);
-    let mut endpoint = Endpoint::new(&base, "toy", None, Duration::from_millis(700));
+    let mut endpoint = Endpoint::new(&base, "toy", None, Duration::from_millis(1_500));
     endpoint.tries = 1;
     let error = endpoint.complete(&chat(), &SamplingParams::default(), 0).expect_err("slow").to_string();
     assert!(
-        error.contains("expected an answer within 0.7 s, found none") && error.contains("hint: "),
+        error.contains("expected an answer within 1.5 s, found none") && error.contains("hint: "),
         "{error}"
     );
     server.join().expect("served");

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use hone_environment::Scanner;
+use hone_eval::benchmark::{Benchmark, find_benchmark};
 use hone_eval::{
     EfficiencySummary, Evaluation, SecuritySummary, judge_base_tests, measure_efficiency, scan_samples,
 };
@@ -44,7 +45,8 @@ pub(super) fn add(
     let mut measured = Measured::default();
     let name = arguments.inputs.last().ok_or_else(|| Usage("expected a BENCHMARK, found none".into()))?;
     // An answer that a search chose is right by all tests or wrong.
-    let may_have_base = Problems::is_named(name) && arguments.search.is_none();
+    let is_evalplus = find_benchmark(name).is_some_and(Benchmark::is_evalplus);
+    let may_have_base = is_evalplus && arguments.search.is_none();
     if !arguments.efficiency && !arguments.security && !may_have_base {
         return Ok(measured);
     }

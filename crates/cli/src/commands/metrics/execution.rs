@@ -1,6 +1,7 @@
 //! `hone metrics --metric execution`: execution accuracy of SQL queries, in the sandbox.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,14 +20,17 @@ pub(super) fn score(arguments: &Arguments, segments: &[Segment], terminal: &Term
     let mut databases: HashMap<PathBuf, Database> = HashMap::new();
     let (mut values, mut left_out) = (Vec::new(), Vec::new());
     for segment in segments {
-        let path = database_of(arguments, segment)?;
-        if !databases.contains_key(&path) {
-            databases.insert(path.clone(), read(&path)?);
-        }
+        let database = match databases.entry(database_of(arguments, segment)?) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let database = read(place.key())?;
+                place.insert(database)
+            }
+        };
         let mut gold_failures = Vec::new();
         let mut is_right = false;
         for gold in &segment.references {
-            match execute_sql(&opened.sandbox, &databases[&path], gold, &segment.prediction)
+            match execute_sql(&opened.sandbox, database, gold, &segment.prediction)
                 .context("failed to execute queries")?
             {
                 SqlOutcome::Right => is_right = true,
