@@ -62,6 +62,21 @@ pub fn bootstrap_share(values: &[f64]) -> Option<Interval> {
     Some(interval)
 }
 
+/// Σ numerators / Σ denominators over problems, which are resampled with both; `None` where there is nothing to divide by.
+pub(crate) fn bootstrap_ratio(problems: &[(f64, f64)]) -> Option<Interval> {
+    let ratio = |drawn: &mut dyn Iterator<Item = (f64, f64)>| {
+        let (above, below) = drawn.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        (below > 0.0).then_some(above / below)
+    };
+    let value = ratio(&mut problems.iter().copied())?;
+    let mut state = SEED;
+    let mut draw = || problems[random_below(&mut state, problems.len())];
+    let mut ratios: Vec<f64> =
+        (0..RESAMPLES).filter_map(|_| ratio(&mut (0..problems.len()).map(|_| draw()))).collect();
+    ratios.sort_by(f64::total_cmp);
+    Some(Interval { value, low: percentile(&ratios, 0.025), high: percentile(&ratios, 0.975) })
+}
+
 /// Linear interpolation between the closest ranks of sorted values.
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     let rank = share * (sorted.len() - 1) as f64;

@@ -12,7 +12,7 @@ use hone_sandbox::OutcomeClass;
 
 use crate::benchmark::BenchmarkSet;
 use crate::samples::GivenSample;
-use crate::{EvalError, Progress, SampleEvaluation, TaskEvaluation};
+use crate::{EvalError, Measurements, Progress, SampleEvaluation, TaskEvaluation};
 
 /// A sample before it is judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +123,7 @@ fn judge(set: &BenchmarkSet, job: Job, produced: Produced) -> Result<SampleEvalu
         reward,
         verdict: Some(verdict),
         search: None,
+        measurements: Measurements::default(),
     })
 }
 

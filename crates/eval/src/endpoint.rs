@@ -1,6 +1,7 @@
 //! Completions from any OpenAI-compatible endpoint: `/chat/completions` and `/completions`.
 //!
-//! Requests that fail for a while (429, 5xx, a broken connection) are tried again with growing pauses. The key is read
+//! Requests that fail for a while (429, 5xx, a broken connection, no answer in time) are tried again with growing pauses,
+//! or with the one that `Retry-After` asks for, of at most a minute. The key is read
 //! from an environment variable by the caller; it is in no message, log or result. Not here: judging.
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub struct Endpoint {
     base: String,
     model: String,
     key: Option<String>,
+    timeout: Duration,
     /// Tries of one request.
     pub tries: u32,
     /// Pause before the second try; doubled for each further one.
@@ -53,6 +55,7 @@ impl Endpoint {
             base: base.trim_end_matches('/').to_owned(),
             model: model.to_owned(),
             key,
+            timeout,
             tries: 6,
             pause: Duration::from_secs(1),
         }
@@ -125,19 +128,32 @@ impl Endpoint {
             request = request.header("authorization", format!("Bearer {key}"));
         }
         let passing = |message: String| Failure::Passing { message, pause: None };
-        let mut response =
-            request.send(body).map_err(|error| passing(self.without_key(&error.to_string())))?;
+        let mut response = request.send(body).map_err(|error| passing(self.describe(&error)))?;
         let status = response.status().as_u16();
         let asked = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         let text = response.body_mut().with_config().limit(MAX_ANSWER).read_to_string();
-        let text = text.map_err(|error| passing(self.without_key(&error.to_string())))?;
+        let text = text.map_err(|error| passing(self.describe(&error)))?;
         match status {
-            200..=299 => answer(&text).map_err(Failure::Lasting),
+            // A server that sends the key back must not bring it into a result.
+            200..=299 => answer(&self.without_key(&text)).map_err(Failure::Lasting),
             408 | 409 | 425 | 429 | 500..=599 => Err(Failure::Passing {
                 message: format!("status {status}: {}", self.without_key(&short(&text))),
                 pause: asked.map(Duration::from_secs),
             }),
             _ => Err(Failure::Lasting(format!("status {status}: {}", self.without_key(&short(&text))))),
+        }
+    }
+
+    /// What went wrong on the way.
+    fn describe(&self, error: &ureq::Error) -> String {
+        match error {
+            ureq::Error::Timeout(_) => {
+                let seconds = self.timeout.as_secs_f64();
+                format!(
+                    "expected an answer within {seconds} s, found none\nhint: fewer requests at a time or shorter answers"
+                )
+            }
+            other => self.without_key(&other.to_string()),
         }
     }
 

@@ -14,7 +14,7 @@ use hone_environment::{EnvironmentSet, Observation, Step};
 use hone_model::{Completion, GenerateRequest, ModelError, Network, SamplingParams};
 use serde::{Deserialize, Serialize};
 
-use crate::{Evaluation, Provenance, SampleEvaluation, TaskEvaluation, Timing};
+use crate::{Evaluation, Measurements, Provenance, SampleEvaluation, TaskEvaluation, Timing};
 
 /// How an evaluation samples.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -386,6 +386,7 @@ impl<'a> Board<'a> {
                     reward,
                     verdict,
                     search: None,
+                    measurements: Measurements::default(),
                 };
                 self.progress.judged += 1;
                 self.progress.passed += usize::from(sample.is_passed());

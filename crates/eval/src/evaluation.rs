@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::bootstrap::{bootstrap_mean, bootstrap_share};
 use crate::samples::SampleRow;
 use crate::search::Attempted;
-use crate::{EvalConfig, EvalError, Interval, pass_at_k};
+use crate::{Efficiency, EvalConfig, EvalError, Interval, Scanned, pass_at_k};
 
 /// All samples of all tasks, with the settings that made them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,31 @@ pub struct SampleEvaluation {
     /// What a search knows of it, if it is an attempt of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Attempted>,
+    /// What was measured of it after its verdict.
+    #[serde(default, skip_serializing_if = "Measurements::is_empty")]
+    pub measurements: Measurements,
+}
+
+/// What was measured of a sample after its verdict, where it was asked for.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Measurements {
+    /// Its cost beside its task's reference, if it is right.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub efficiency: Option<Efficiency>,
+    /// Whether it is right by the benchmark's base tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passes_base: Option<bool>,
+    /// What a scanner finds in its program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security: Option<Scanned>,
+}
+
+impl Measurements {
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        *self == Measurements::default()
+    }
 }
 
 /// How long an evaluation took.

@@ -7,10 +7,14 @@ mod pass_at_k;
 
 mod off_policy;
 mod pass_at_t;
+mod security;
 mod selection;
 
+mod base_tests;
 mod bootstrap;
+mod parallel;
 
+mod efficiency;
 mod evaluate;
 mod evaluation;
 mod summary;
@@ -24,13 +28,19 @@ pub mod rating;
 pub mod report;
 pub mod samples;
 pub mod search;
+pub mod sql;
 
+pub use base_tests::{base_pass_at, judge_base_tests};
 pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with, bootstrap_share};
+pub use efficiency::{Efficiency, EfficiencySummary, FastP, LeftOut, measure_efficiency};
 pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};
-pub use evaluation::{Evaluation, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference};
+pub use evaluation::{
+    Evaluation, Measurements, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference,
+};
 pub use off_policy::{LEAST_EFFECTIVE_SAMPLES, Logged, OffPolicyEstimate, off_policy};
 pub use pass_at_k::{pass_at_k, pass_at_ks};
 pub use pass_at_t::{Attempt, Branch, PassAtT, Strategy, pass_at_turns};
+pub use security::{Scanned, SecuritySummary, scan_samples};
 pub use selection::{BestOfN, Candidate, Selection, best_of_n, maj_at_k};
 pub use summary::{GroupSummary, OutcomeCounts, Summary};
 pub use table::{comparison_table, summary_table};

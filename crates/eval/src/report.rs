@@ -2,40 +2,36 @@
 //!
 //! No script and no network; every text goes through `escape`. Not here: the report of a training run (`hone-runlog`).
 
+mod samples;
+
 use std::fmt::Write as _;
 
-use hone_environment::Verdict;
-
-use crate::search::{Attempted, Stage};
-use crate::table::class_name;
-use crate::{Evaluation, GroupSummary, Interval, SampleEvaluation, Summary, TaskEvaluation};
+use crate::table::{UNDEFINED, class_name, severity_name};
+use crate::{EfficiencySummary, Evaluation, FastP, GroupSummary, Interval, SecuritySummary, Summary};
 
 const STYLE: &str = include_str!("report.css");
-/// Samples shown of one task.
-const SAMPLES_SHOWN: usize = 20;
-/// Characters shown of one text.
-const TEXT_SHOWN: usize = 20_000;
 
-/// The whole page; `questions` gives what a task was asked, where that is known.
+/// The whole page of an evaluation and its summary; `questions` gives what a task was asked, where that is known.
 pub fn render(
     title: &str,
     evaluation: &Evaluation,
-    ks: &[usize],
+    summary: &Summary,
     questions: &dyn Fn(&str) -> Option<String>,
 ) -> String {
-    let summary = evaluation.summary(ks);
     let body = [
         format!("<h1>{}</h1>\n<p class=\"soft\">{}</p>\n", escape(title), escape(&summary.signature)),
-        scores(&summary.all),
+        scores(summary),
         curve(evaluation),
+        summary.efficiency.as_ref().map_or_else(String::new, efficiency),
+        summary.security.as_ref().map_or_else(String::new, security),
         outcomes(&summary.all),
         groups(
             "By level",
             summary.by_level.iter().map(|(level, group)| (format!("level {level}"), group)).collect(),
         ),
-        groups("By topic", summary.by_topic.iter().map(|(topic, group)| (topic.clone(), group)).collect()),
-        tasks(evaluation, questions),
-        facts(evaluation, &summary),
+        groups("By topic", summary.topics()),
+        samples::tasks(evaluation, questions),
+        facts(evaluation, summary),
     ];
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -78,13 +74,27 @@ fn with_interval(interval: &Interval) -> String {
     )
 }
 
-fn scores(all: &GroupSummary) -> String {
+fn scores(summary: &Summary) -> String {
+    let all = &summary.all;
     let mut cards = String::new();
     for (k, interval) in &all.pass_at {
         let _ = writeln!(
             cards,
             "<div class=\"card\"><b>pass@{k}</b><div class=\"big\">{}</div></div>",
             with_interval(interval)
+        );
+    }
+    for (k, interval) in &summary.base_pass_at {
+        let _ = writeln!(
+            cards,
+            "<div class=\"card\"><b>pass@{k}, base tests</b><div class=\"big\">{}</div></div>",
+            with_interval(interval)
+        );
+    }
+    for k in &summary.undefined {
+        let _ = writeln!(
+            cards,
+            "<div class=\"card\"><b>pass@{k}</b><div class=\"big\">{UNDEFINED}</div>needs {k} samples a task</div>"
         );
     }
     format!(
@@ -131,6 +141,46 @@ fn curve(evaluation: &Evaluation) -> String {
     )
 }
 
+/// fast_p and the speed-up, and how they were measured.
+fn efficiency(it: &EfficiencySummary) -> String {
+    let mut rows = String::new();
+    for FastP { p, share } in &it.fast {
+        let _ = writeln!(rows, "<tr><td>fast_{p}</td><td>{}</td></tr>", with_interval(share));
+    }
+    if let Some(Interval { value, low, high }) = it.speedup {
+        let _ = writeln!(
+            rows,
+            "<tr><td>speed-up</td><td>{value:.2} <span class=\"soft\">[{low:.2}, {high:.2}]</span></td></tr>"
+        );
+    }
+    format!("<h2>Cost beside the reference</h2>\n<table>\n{rows}</table>\n{}", soft(&it.remarks()))
+}
+
+/// What a scanner finds.
+fn security(it: &SecuritySummary) -> String {
+    let mut rows = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(rows, "<tr><td>{name}</td><td>{value}</td></tr>");
+    };
+    let rate = |Interval { value, low, high }: &Interval| {
+        format!("{value:.1} <span class=\"soft\">[{low:.1}, {high:.1}]</span>")
+    };
+    if let Some(clean) = &it.clean {
+        row("programs without a finding", with_interval(clean));
+    }
+    if let Some(all) = &it.per_thousand_lines {
+        row("findings per 1000 lines", rate(all));
+    }
+    for (severity, interval) in &it.by_severity {
+        row(&format!("of {} severity", severity_name(*severity)), rate(interval));
+    }
+    format!("<h2>Security findings</h2>\n<table>\n{rows}</table>\n{}", soft(&it.remarks()))
+}
+
+fn soft(remarks: &[String]) -> String {
+    remarks.iter().map(|remark| format!("<p class=\"soft\">{}</p>\n", escape(remark))).collect()
+}
+
 fn outcomes(all: &GroupSummary) -> String {
     if all.outcomes.is_empty() {
         return String::new();
@@ -166,87 +216,6 @@ fn groups(heading: &str, groups: Vec<(String, &GroupSummary)>) -> String {
     format!("<h2>{heading}</h2>\n<table>\n<tr><th></th><th>Tasks</th>{heads}</tr>\n{rows}</table>\n")
 }
 
-fn tasks(evaluation: &Evaluation, questions: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut page = String::from("<h2>Every sample</h2>\n");
-    for task in &evaluation.tasks {
-        let (passed, total) = (task.passed(), task.samples.len());
-        let class = if passed == 0 {
-            "none"
-        } else if passed == total {
-            "all"
-        } else {
-            "some"
-        };
-        let _ = writeln!(
-            page,
-            "<details class=\"task {class}\"><summary><b>{}</b> {} {passed} of {total} passed</summary>",
-            escape(&task.id),
-            escape(&task.topic)
-        );
-        if let Some(question) = questions(&task.id) {
-            let _ = writeln!(page, "<h3>Asked</h3>\n<pre>{}</pre>", shown(&question));
-        }
-        page.push_str(&samples(task));
-        page.push_str("</details>\n");
-    }
-    page
-}
-
-fn samples(task: &TaskEvaluation) -> String {
-    let mut text: String = task.samples.iter().take(SAMPLES_SHOWN).map(sample).collect();
-    if task.samples.len() > SAMPLES_SHOWN {
-        let _ = writeln!(text, "<p class=\"soft\">and {} more</p>", task.samples.len() - SAMPLES_SHOWN);
-    }
-    text
-}
-
-fn sample(sample: &SampleEvaluation) -> String {
-    let verdict = sample.verdict.as_ref();
-    let says = verdict.map_or_else(|| format!("reward {:.3}", sample.reward), says);
-    let error = verdict.and_then(|verdict| verdict.error.as_ref()).map_or_else(String::new, |error| {
-        let line = error.line.map(|line| format!(" (line {line})")).unwrap_or_default();
-        format!("<p class=\"error\">{}: {}{line}</p>\n", escape(&error.kind), shown(&error.message))
-    });
-    let search = sample.search.as_ref().map_or_else(String::new, searched);
-    let program = verdict.map_or(sample.text.as_str(), |verdict| verdict.program.as_str());
-    let answer = if program == sample.text {
-        String::new()
-    } else {
-        format!("<details><summary>as it was written</summary><pre>{}</pre></details>\n", shown(&sample.text))
-    };
-    format!(
-        "<h3>Sample {}: {}</h3>\n{search}{error}<pre>{}</pre>\n{answer}",
-        sample.sample,
-        escape(&says),
-        shown(program)
-    )
-}
-
-/// How an attempt of a search came about.
-fn searched(it: &Attempted) -> String {
-    let stage = match it.stage {
-        Stage::Sampled => "sampled".to_owned(),
-        Stage::Refined => format!("resumed from {}", it.parent.unwrap_or(0)),
-        Stage::Repaired => format!("repair of {}", it.parent.unwrap_or(0)),
-    };
-    let examples = match it.passes_examples {
-        Some(true) => ", passes the examples",
-        Some(false) => ", fails the examples",
-        None => "",
-    };
-    let given = if it.rank == 0 { "<b>the answer given</b>, " } else { "" };
-    format!("<p class=\"soft\">{given}{stage}, turn {}{examples}</p>\n", it.turn)
-}
-
-fn says(verdict: &Verdict) -> String {
-    format!("{}, {} of {} tests", class_name(verdict.class), verdict.tests_passed, verdict.tests_total)
-}
-
-fn shown(text: &str) -> String {
-    let cut: String = text.chars().take(TEXT_SHOWN).collect();
-    if cut.len() < text.len() { format!("{}\n…", escape(&cut)) } else { escape(&cut) }
-}
-
 fn facts(evaluation: &Evaluation, summary: &Summary) -> String {
     let row = |(key, value): (&String, &String)| {
         format!("<tr><td>{}</td><td>{}</td></tr>\n", escape(key), escape(value))
@@ -263,9 +232,13 @@ fn facts(evaluation: &Evaluation, summary: &Summary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EvalConfig, Provenance, Timing};
+    use crate::{
+        Efficiency, EvalConfig, LeftOut, Measurements, Provenance, SampleEvaluation, Scanned, TaskEvaluation,
+        Timing,
+    };
+    use hone_environment::{SecurityFinding, Severity, Verdict};
     use hone_model::FinishReason;
-    use hone_sandbox::{JudgeMode, OutcomeClass, ProgramError};
+    use hone_sandbox::{CostMethod, JudgeMode, OutcomeClass, ProgramError};
 
     #[test]
     fn the_page_shows_everything_and_lets_nothing_through() {
@@ -290,6 +263,18 @@ mod tests {
                 missed_lines: Vec::new(),
             }),
             search: None,
+            measurements: Measurements {
+                efficiency: (class == OutcomeClass::Passed).then_some(Efficiency {
+                    method: CostMethod::Callgrind,
+                    solution: 200,
+                    reference: 250,
+                }),
+                passes_base: None,
+                security: Some(Scanned {
+                    lines: 10,
+                    findings: Some(vec![SecurityFinding { test: "B307".into(), severity: Severity::Medium }]),
+                }),
+            },
         };
         let task = |id: &str, topic: &str, class: OutcomeClass| TaskEvaluation {
             id: id.into(),
@@ -306,7 +291,10 @@ mod tests {
             provenance: Provenance::from([("benchmark".to_owned(), "toy".to_owned())]),
             timing: Timing::default(),
         };
-        let page = render("A & B", &evaluation, &[1, 2], &|id| Some(format!("question of {id}")));
+        let mut summary = evaluation.summary(&[1, 2]);
+        summary.efficiency = Some(EfficiencySummary::of(&evaluation.tasks, &LeftOut::new(), &[0.5, 2.0]));
+        summary.security = Some(SecuritySummary::of(&evaluation.tasks, "bandit 1"));
+        let page = render("A & B", &evaluation, &summary, &|id| Some(format!("question of {id}")));
         for part in [
             "<title>A &amp; B</title>",
             "pass@2",
@@ -316,6 +304,11 @@ mod tests {
             "ValueError: a &lt; b &amp; c (line 3)",
             "benchmark",
             "By topic",
+            "fast_0.5",
+            "bandit: B307 (medium)",
+            "<td>of medium severity</td><td>100.0 ",
+            "1.25 times as fast",
+            "cost by callgrind",
         ] {
             assert!(page.contains(part), "{part}");
         }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::benchmark::{BenchmarkError, Problem};
 use crate::search::Attempted;
-use crate::{SampleEvaluation, TaskEvaluation};
+use crate::{Measurements, SampleEvaluation, TaskEvaluation};
 
 /// One sample of a result, as a line of `--output`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct SampleRow {
     /// What a search knows of it, if it is an attempt of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Attempted>,
+    /// What was measured of it after its verdict.
+    #[serde(default, skip_serializing_if = "Measurements::is_empty")]
+    pub measurements: Measurements,
 }
 
 impl SampleRow {
@@ -53,6 +56,7 @@ impl SampleRow {
             text: sample.text.clone(),
             verdict: sample.verdict.clone(),
             search: sample.search.clone(),
+            measurements: sample.measurements.clone(),
         }
     }
 
@@ -63,8 +67,9 @@ impl SampleRow {
     }
 
     fn into_sample(self) -> (String, SampleEvaluation) {
-        let SampleRow { task, sample, reward, tokens, finish, text, verdict, search, .. } = self;
-        (task, SampleEvaluation { sample, text, tokens, finish, reward, verdict, search })
+        let SampleRow { task, sample, reward, tokens, finish, text, verdict, search, measurements, .. } =
+            self;
+        (task, SampleEvaluation { sample, text, tokens, finish, reward, verdict, search, measurements })
     }
 }
 
@@ -167,6 +172,7 @@ mod tests {
     fn problems() -> Vec<Problem> {
         let problem = |id: &str| Problem {
             memory_bytes: None,
+            base_tests: None,
             id: id.into(),
             topic: String::new(),
             date: String::new(),

@@ -7,7 +7,7 @@ use hone_sandbox::OutcomeClass;
 use serde::{Deserialize, Serialize};
 
 use crate::evaluation::{TaskEvaluation, compile_rate, pass_at, runtime_error_rate, test_pass_ratio};
-use crate::{Evaluation, Interval, Timing};
+use crate::{EfficiencySummary, Evaluation, Interval, SecuritySummary, Timing, base_pass_at};
 
 /// Samples by class of outcome, in the order of the classes; a class that never occurred is absent.
 pub type OutcomeCounts = BTreeMap<OutcomeClass, usize>;
@@ -19,10 +19,22 @@ pub struct Summary {
     pub signature: String,
     /// All tasks.
     pub all: GroupSummary,
+    /// pass@k by the benchmark's base tests alone, where it has some and they were asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub base_pass_at: BTreeMap<usize, Interval>,
+    /// Each k of pass@k that was asked for and that a task has too few samples for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undefined: Vec<usize>,
     /// Tasks of one level each.
     pub by_level: BTreeMap<u8, GroupSummary>,
     /// Tasks of one topic each.
     pub by_topic: BTreeMap<String, GroupSummary>,
+    /// Costs beside the references, where they were measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub efficiency: Option<EfficiencySummary>,
+    /// What a scanner finds, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub security: Option<SecuritySummary>,
     /// How long it took.
     pub timing: Timing,
 }
@@ -55,8 +67,22 @@ pub struct GroupSummary {
     pub truncated_share: f64,
 }
 
+impl Summary {
+    /// Topics with their groups, difficulties from easy to hard and the rest by name.
+    pub fn topics(&self) -> Vec<(String, &GroupSummary)> {
+        const DIFFICULTIES: [&str; 6] =
+            ["introductory", "easy", "interview", "medium", "competition", "hard"];
+        let rank =
+            |topic: &str| DIFFICULTIES.iter().position(|one| *one == topic).unwrap_or(DIFFICULTIES.len());
+        let mut topics: Vec<(String, &GroupSummary)> =
+            self.by_topic.iter().map(|(topic, group)| (topic.clone(), group)).collect();
+        topics.sort_by_key(|(topic, _)| rank(topic));
+        topics
+    }
+}
+
 impl Evaluation {
-    /// The evaluation in few numbers, with pass@k for each of `ks`.
+    /// The evaluation in few numbers, with pass@k for each of `ks`; what is measured afterwards is not in it.
     pub fn summary(&self, ks: &[usize]) -> Summary {
         let mut levels: BTreeMap<u8, Vec<&TaskEvaluation>> = BTreeMap::new();
         let mut topics: BTreeMap<String, Vec<&TaskEvaluation>> = BTreeMap::new();
@@ -64,12 +90,16 @@ impl Evaluation {
             levels.entry(task.level).or_default().push(task);
             topics.entry(task.topic.clone()).or_default().push(task);
         }
-        let all: Vec<&TaskEvaluation> = self.tasks.iter().collect();
+        let all = group(&self.tasks.iter().collect::<Vec<_>>(), ks);
         Summary {
             signature: self.signature(),
-            all: group(&all, ks),
+            undefined: ks.iter().filter(|k| !all.pass_at.contains_key(*k)).copied().collect(),
+            all,
+            base_pass_at: base_pass_at(&self.tasks, ks),
             by_level: levels.into_iter().map(|(level, tasks)| (level, group(&tasks, ks))).collect(),
             by_topic: topics.into_iter().map(|(topic, tasks)| (topic, group(&tasks, ks))).collect(),
+            efficiency: None,
+            security: None,
             timing: self.timing,
         }
     }

@@ -2,9 +2,16 @@
 //!
 //! Not here: HTML (`hone-runlog`) or JSON (`Summary` serialises itself).
 
+use hone_environment::Severity;
 use hone_sandbox::OutcomeClass;
 
-use crate::{EvalError, Evaluation, GroupSummary, Interval, Summary, paired_difference};
+use crate::{
+    EfficiencySummary, EvalError, Evaluation, GroupSummary, Interval, SecuritySummary, Summary,
+    paired_difference,
+};
+
+/// What stands for pass@k of fewer than k samples.
+pub(crate) const UNDEFINED: &str = "—";
 
 /// One evaluation: pass@k, outcomes, and pass@k by level and topic.
 pub fn summary_table(summary: &Summary) -> String {
@@ -13,6 +20,10 @@ pub fn summary_table(summary: &Summary) -> String {
     for (k, interval) in &summary.all.pass_at {
         rows.push(vec![format!("pass@{k}"), percent(interval)]);
     }
+    rows.extend(summary.undefined.iter().map(|k| vec![format!("pass@{k}"), UNDEFINED.to_owned()]));
+    for (k, interval) in &summary.base_pass_at {
+        rows.push(vec![format!("pass@{k}, base tests"), percent(interval)]);
+    }
     for (name, rate) in [
         ("compile rate", &summary.all.compile_rate),
         ("runtime errors", &summary.all.runtime_error_rate),
@@ -20,12 +31,18 @@ pub fn summary_table(summary: &Summary) -> String {
     ] {
         rows.extend(rate.as_ref().map(|rate| vec![name.to_owned(), percent(rate)]));
     }
+    rows.extend(summary.efficiency.iter().flat_map(efficiency_rows));
+    rows.extend(summary.security.iter().flat_map(security_rows));
     let mut text = aligned(&rows);
     text.push_str(&format!(
         "\n{tasks} tasks, {samples} samples, mean reward {mean_reward:.3}, {mean_tokens:.1} tokens a sample, {:.1}% \
          cut at the length limit\n",
         truncated_share * 100.0
     ));
+    let costs = summary.efficiency.iter().flat_map(EfficiencySummary::remarks);
+    for remark in costs.chain(summary.security.iter().flat_map(SecuritySummary::remarks)) {
+        text.push_str(&format!("{remark}\n"));
+    }
     if !summary.all.outcomes.is_empty() {
         let outcomes = summary.all.outcomes.iter().map(|(class, count)| {
             let share = *count as f64 / (*samples).max(1) as f64;
@@ -35,14 +52,43 @@ pub fn summary_table(summary: &Summary) -> String {
         text.push_str(&aligned(&outcomes.collect::<Vec<_>>()));
     }
     let levels = summary.by_level.iter().map(|(level, group)| (format!("level {level}"), group));
-    let topics = summary.by_topic.iter().map(|(topic, group)| (topic.clone(), group));
-    for groups in [levels.collect::<Vec<_>>(), topics.collect()] {
+    for groups in [levels.collect::<Vec<_>>(), summary.topics()] {
         if groups.len() > 1 {
             text.push('\n');
-            text.push_str(&group_table(&groups));
+            text.push_str(&group_table(&groups, &summary.undefined));
         }
     }
     text
+}
+
+/// fast_p for every p, and the speed-up.
+fn efficiency_rows(efficiency: &EfficiencySummary) -> Vec<Vec<String>> {
+    let fast = efficiency.fast.iter().map(|it| vec![format!("fast_{}", it.p), percent(&it.share)]);
+    let speedup = efficiency
+        .speedup
+        .iter()
+        .map(|it| vec!["speed-up".to_owned(), format!("{:.2} [{:.2}, {:.2}]", it.value, it.low, it.high)]);
+    fast.chain(speedup).collect()
+}
+
+/// Findings per thousand lines, all and by severity, and the share of programs without any.
+fn security_rows(security: &SecuritySummary) -> Vec<Vec<String>> {
+    let rate =
+        |name: String, it: &Interval| vec![name, format!("{:.1} [{:.1}, {:.1}]", it.value, it.low, it.high)];
+    let clean = security.clean.iter().map(|it| vec!["no finding".to_owned(), percent(it)]);
+    let all = security.per_thousand_lines.iter().map(|it| rate("findings per 1000 lines".into(), it));
+    let by_severity =
+        security.by_severity.iter().map(|(severity, it)| rate(format!("  {}", severity_name(*severity)), it));
+    clean.chain(all).chain(by_severity).collect()
+}
+
+pub(crate) fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Undefined => "undefined",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
 }
 
 /// Two evaluations of the same tasks: before, after, and the paired difference, for each of `ks` both allow.
@@ -62,10 +108,13 @@ pub fn comparison_table(before: &Evaluation, after: &Evaluation, ks: &[usize]) -
     Ok(aligned(&rows))
 }
 
-fn group_table(groups: &[(String, &GroupSummary)]) -> String {
+fn group_table(groups: &[(String, &GroupSummary)], undefined: &[usize]) -> String {
     let rows = groups.iter().map(|(name, group)| {
         let mut row = vec![name.clone(), format!("{} tasks", group.tasks)];
         row.extend(group.pass_at.iter().map(|(k, interval)| format!("pass@{k} {}", percent(interval))));
+        // A group that has samples enough where others have not would stand in another column.
+        let lacking = undefined.iter().filter(|k| !group.pass_at.contains_key(*k));
+        row.extend(lacking.map(|k| format!("pass@{k} {UNDEFINED}")));
         row
     });
     aligned(&rows.collect::<Vec<_>>())

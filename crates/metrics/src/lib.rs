@@ -18,6 +18,7 @@ pub mod edit;
 pub mod meteor;
 pub mod porter;
 pub mod rouge;
+pub mod ter;
 pub mod wordnet;
 
 pub mod language;

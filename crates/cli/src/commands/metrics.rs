@@ -1,5 +1,7 @@
 //! `hone metrics`: text and code metrics of predictions against references, over a JSONL file.
 
+mod execution;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,12 +12,14 @@ use hone_metrics::codebleu::{CodeBleu, Mode};
 use hone_metrics::crystal_bleu::TrivialNgrams;
 use hone_metrics::meteor::{Meteor, code_tokens};
 use hone_metrics::rouge::Rouge;
+use hone_metrics::ter::Ter;
 use hone_metrics::tokenize::Tokenizer;
 use hone_metrics::wordnet::WordNet;
 use hone_metrics::{Language, edit};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Usage;
+use crate::sandboxes::SandboxArguments;
 use crate::terminal::Terminal;
 
 const EXAMPLES: &str = "\
@@ -24,6 +28,7 @@ Examples:
   hone metrics predictions.jsonl --metric codebleu --language java
   hone metrics predictions.jsonl --metric codebleu --language python --compat k4black
   hone metrics predictions.jsonl --metric bleu,chrf --tokenizer none --json
+  hone metrics queries.jsonl --metric execution --database shop.sqlite
 
 A line is {\"prediction\": \"…\", \"reference\": \"…\"}, or with \"references\": [\"…\", …]. The corpus score follows each
 metric's own definition; the mean over lines comes with a 95% interval (bootstrap over lines).";
@@ -34,7 +39,7 @@ metric's own definition; the mean over lines comes with a 95% interval (bootstra
 pub(crate) struct Arguments {
     /// Predictions with their references, one JSON object a line.
     file: PathBuf,
-    /// Metrics, of: bleu, chrf, chrf++, rouge, meteor, edit, exact, codebleu, crystalbleu.
+    /// Metrics, of: bleu, chrf, chrf++, ter, rouge, meteor, edit, exact, codebleu, crystalbleu, execution (of SQL, in the sandbox). TER is better the lower.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -54,6 +59,11 @@ pub(crate) struct Arguments {
     /// BLEU's smoothing: exp, floor, add-k or none.
     #[arg(long, value_name = "NAME", default_value = "exp")]
     smoothing: String,
+    /// The database of SQL queries, for execution: an SQLite file or a .sql script; a line's own `database` comes first.
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+    #[command(flatten)]
+    sandbox: SandboxArguments,
     /// A WordNet database folder, for METEOR's synonyms.
     #[arg(long, value_name = "FOLDER")]
     wordnet: Option<PathBuf>,
@@ -67,6 +77,7 @@ struct Line {
     reference: Option<String>,
     #[serde(default)]
     references: Vec<String>,
+    database: Option<PathBuf>,
 }
 
 /// One metric over the file.
@@ -85,6 +96,9 @@ struct Scored {
 struct Segment {
     prediction: String,
     references: Vec<String>,
+    database: Option<PathBuf>,
+    /// 1-based line of the file.
+    line: usize,
 }
 
 /// Computes and prints.
@@ -92,7 +106,10 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let segments = read(&arguments.file)?;
     let mut scored = Vec::new();
     for name in &arguments.metric {
-        scored.extend(arguments.score(name, &segments)?);
+        match name.as_str() {
+            "execution" => scored.push(execution::score(arguments, &segments, terminal)?),
+            name => scored.extend(arguments.score(name, &segments)?),
+        }
     }
     if terminal.is_json {
         return terminal.json(&scored);
@@ -144,6 +161,11 @@ impl Arguments {
                 let signature = chrf.signature(references);
                 vec![scored(name, Some(chrf.corpus(pairs())), signature, &|p, r| Some(chrf.sentence(p, r)))]
             }
+            "ter" => {
+                let ter = Ter::default();
+                let signature = ter.signature(references);
+                vec![scored(name, Some(ter.corpus(pairs())), signature, &|p, r| Some(ter.sentence(p, r)))]
+            }
             "rouge" => {
                 let rouge = Rouge::default();
                 let one = |metric: &str, of: &dyn Fn(&str, &[&str]) -> f64| {
@@ -189,7 +211,7 @@ impl Arguments {
                 vec![scored(name, Some(bleu.score(&sum).score), signature, &score)]
             }
             other => {
-                return Err(Usage(format!("metric: expected bleu, chrf, chrf++, rouge, meteor, edit, exact, codebleu or crystalbleu, found {other:?}")).into());
+                return Err(Usage(format!("metric: expected bleu, chrf, chrf++, ter, rouge, meteor, edit, exact, codebleu, crystalbleu or execution, found {other:?}")).into());
             }
         })
     }
@@ -267,11 +289,12 @@ fn read(path: &Path) -> Result<Vec<Segment>> {
                 "expected an object with `prediction` and `reference` or `references`, found {error}"
             ))
         })?;
-        let references: Vec<String> = line.reference.into_iter().chain(line.references).collect();
+        let Line { prediction, reference, references, database } = line;
+        let references: Vec<String> = reference.into_iter().chain(references).collect();
         if references.is_empty() {
             return Err(failure("expected `reference` or `references`, found neither".into()).into());
         }
-        segments.push(Segment { prediction: line.prediction, references });
+        segments.push(Segment { prediction, references, database, line: index + 1 });
     }
     if segments.is_empty() {
         return Err(Usage(format!("{}: expected predictions, found none", path.display())).into());

@@ -112,6 +112,94 @@ fn samples_are_scored_resumed_and_compared() {
 }
 
 #[test]
+fn right_samples_are_compared_with_the_reference_in_cost() {
+    let folder = Folder::new();
+    let body = "    total = 0\n    for i in range(n):\n        total += i * i\n    return total\n";
+    folder.write(
+        "rows.jsonl",
+        &[json!({"task_id": "T/0", "prompt": "def f(n):\n", "entry_point": "f", "canonical_solution": body,
+                 "test": "def check(candidate):\n    assert candidate(200000) == 2666646666700000\n"})],
+    );
+    let formula = "    return (n - 1) * n * (2 * n - 1) // 6\n";
+    let samples = folder.write("a.jsonl", &[sample("T/0", formula), sample("T/0", "    return 1\n")]);
+    let (output, page) = (folder.path("out.jsonl"), folder.path("page.html"));
+    let (output, page) = (output.to_str().unwrap(), page.to_str().unwrap());
+    let arguments = ["--samples", &samples, "--efficiency", "--fast-p", "1,1e9", "--output", output];
+    let Some(call) = folder.eval(&[&arguments[..], &["--report", page, "--json"]].concat()) else { return };
+    let found = call.code(0).json();
+    let fast = |at: usize| found["efficiency"]["fast"][at]["share"]["value"].as_f64();
+    assert_eq!((fast(0), fast(1)), (Some(0.5), Some(0.0)), "{found}");
+    let method = found["efficiency"]["methods"].as_object().unwrap().keys().next().unwrap().clone();
+    assert!(found["signature"].as_str().unwrap().contains(&format!("cost={method} ")), "{found}");
+    assert!(fs::read_to_string(page).unwrap().contains(&format!("cost by {method}")));
+    // The costs are in the file, and the same command takes them from there.
+    let written = fs::read_to_string(output).unwrap();
+    assert!(written.contains(&format!("\"efficiency\":{{\"method\":\"{method}\"")), "{written}");
+    let Some(call) = folder.eval(&arguments) else { return };
+    let table = call.code(0).stdout;
+    assert!(table.contains("fast_1 ") && table.contains("fast_1000000000 "), "{table}");
+    assert_eq!(fs::read_to_string(output).unwrap(), written);
+    let Some(call) = folder.eval(&["--samples", &samples, "--efficiency", "--fast-p=-1"]) else { return };
+    call.code(2).says(&["expected a number of at least 0"]);
+}
+
+/// A folder with a `bandit` of our own that finds something in every program with `eval`, and cannot parse `!`.
+fn played_bandit(folder: &Folder) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let python = folder.path("python");
+    let script = "#!/bin/sh\necho '{\"ready\": true, \"version\": \"9.9\"}'\nwhile read -r line; do\n  case \"$line\" in\n    *!*) echo '{\"is_skipped\": true}';;\n    *eval*) echo '{\"findings\": [{\"test\": \"B307\", \"severity\": \"MEDIUM\"}]}';;\n    *) echo '{}';;\n  esac\ndone\n";
+    for (path, text) in
+        [(&python, script.to_owned()), (&folder.path("bandit"), format!("#!{}\n", python.display()))]
+    {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    format!("{}:{}", folder.0.path().display(), std::env::var("PATH").unwrap_or_default())
+}
+
+#[test]
+fn programs_are_scanned_for_what_should_not_be_there() {
+    let folder = Folder::new();
+    let samples = folder.write(
+        "a.jsonl",
+        &[
+            sample("T/0", "    return x + x\n"),
+            sample("T/0", "    return eval('2 * x')\n"),
+            sample("T/1", "    return 3 *! x\n"),
+        ],
+    );
+    let (file, output) = (folder.path("rows.jsonl"), folder.path("out.jsonl"));
+    let eval = |more: &[&str], path: &str| {
+        let fixed =
+            ["eval", "humaneval", "--file", file.to_str().unwrap(), "--samples", &samples, "--security"];
+        hone_with(&[&fixed[..], more].concat(), "", &[("PATH", path)])
+    };
+    let path = played_bandit(&folder);
+    let call = eval(&["--json", "--output", output.to_str().unwrap()], &path);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let found = call.code(0).json();
+    let security = &found["security"];
+    // Two programs of two lines each can be parsed; one of them has a finding.
+    let rate = security["by_severity"]["MEDIUM"]["value"].as_f64();
+    assert_eq!((rate, security["clean"]["value"].as_f64()), (Some(250.0), Some(0.5)), "{found}");
+    assert_eq!((&security["unparsable"], &security["lines"]), (&json!(1), &json!(4)), "{found}");
+    assert!(found["signature"].as_str().unwrap().contains("security=bandit-9.9 "), "{found}");
+    assert!(fs::read_to_string(&output).unwrap().contains("\"security\":{\"lines\":2"));
+    let table = eval(&[], &path).code(0).stdout;
+    assert!(table.contains("  medium") && table.contains("found: B307 1×"), "{table}");
+    // Without the tool nothing is sampled or judged.
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let without = std::env::split_paths(&paths).filter(|folder| !folder.join("bandit").exists());
+    let without = std::env::join_paths(without).unwrap().into_string().unwrap();
+    let call =
+        eval(&[], &without).code(3).says(&["--security", "needs bandit", "hint: `pipx install bandit`"]);
+    assert_eq!(call.stdout, "");
+}
+
+#[test]
 fn a_benchmark_whose_references_fail_is_not_scored_silently() {
     let folder = Folder::new();
     let rows = fs::read_to_string(folder.path("rows.jsonl")).unwrap().replace("return 3 * x", "return 4 * x");
@@ -187,6 +275,85 @@ fn an_endpoint_is_evaluated() {
         fs::read_to_string(folder.path("out.jsonl.settings")).unwrap(),
     );
     assert!(!result.contains("my-key") && !settings.contains("my-key"));
+    // Not even where everything is logged.
+    let file = folder.path("rows.jsonl");
+    let arguments =
+        ["eval", "--endpoint", &url, "--key-env", "API", "humaneval", "--file", file.to_str().unwrap()];
+    let said = hone_with(&arguments, "", &[("API", "my-key"), ("HONE_LOG", "trace")]).code(0);
+    assert!(!said.stderr.contains("my-key") && !said.stdout.contains("my-key"), "{}", said.stderr);
+}
+
+/// Answers every request with the right solution if it was shown how to double, and tells what it was asked.
+fn serve_imitator() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/v1", listener.local_addr().unwrap());
+    let (sender, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut request, mut piece) = (stream.unwrap(), String::new(), [0; 4096]);
+            while !(request.contains("\r\n\r\n") && request.ends_with('}')) {
+                let count = stream.read(&mut piece).unwrap();
+                request.push_str(&String::from_utf8_lossy(&piece[..count]));
+            }
+            let text = if request.contains("is 2 * x") { "    return 2 * x\n" } else { "    return x\n" };
+            let body = json!({"choices": [{"text": text, "message": {"content": format!("```python\ndef double(x):\n{text}```")}}]});
+            let body = body.to_string();
+            let head =
+                format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            stream.write_all((head + &body).as_bytes()).unwrap();
+            if sender.send(request).is_err() {
+                return;
+            }
+        }
+    });
+    (address, asked)
+}
+
+#[test]
+fn examples_of_a_file_are_shown_and_named_by_their_content() {
+    let folder = Folder::new();
+    let (url, asked) = serve_imitator();
+    let shots = folder.write(
+        "shots.jsonl",
+        &[
+            json!({"question": "Twice x?", "answer": "It is 2 * x."}),
+            json!({"question": "Half x?", "answer": "It is x / 2."}),
+        ],
+    );
+    let eval = |more: &[&str]| {
+        let fixed = ["--endpoint", &url, "--samples", "1", "--temperature", "0", "--limit", "1", "--json"];
+        folder.eval(&[&fixed[..], more].concat())
+    };
+    let signature = |found: &Value| found["signature"].as_str().unwrap().to_owned();
+    let Some(call) = eval(&["--shots-file", &shots]) else { return };
+    let both = call.code(0).json();
+    assert_eq!(both["all"]["pass_at"]["1"]["value"], 1.0, "{both}");
+    let request = asked.recv().unwrap();
+    assert!(request.contains("\"role\":\"assistant\",\"content\":\"It is 2 * x.\""), "{request}");
+    assert!(request.contains("Half x?") && signature(&both).contains("shots=2 shots_sha256="), "{both}");
+    let one =
+        eval(&["--shots-file", &shots, "--shots", "1", "--prompt", "completion"]).unwrap().code(0).json();
+    let request = asked.recv().unwrap();
+    assert!(request.contains("\"prompt\":\"Twice x?It is 2 * x.\\n\\ndef double(x):"), "{request}");
+    assert!(!request.contains("Half x?") && signature(&one).contains("shots=1 shots_sha256="), "{one}");
+    let none = eval(&[]).unwrap().code(0).json();
+    assert_eq!(none["all"]["pass_at"]["1"]["value"], 0.0, "{none}");
+    assert!(signature(&none).contains("shots=0 ") && !signature(&none).contains("shots_sha256"), "{none}");
+    // The benchmark's own first problem, in the style of the prompt.
+    let own = eval(&["--shots", "1", "--prompt", "completion"]).unwrap().code(0).json();
+    asked.recv().unwrap();
+    let request = asked.recv().unwrap();
+    assert!(request.contains("def double(x):\\n    return 2 * x\\n\\ndef triple(x):"), "{request}");
+    assert!(
+        signature(&own).contains("shots=1 shots_sha256=") && signature(&own).contains("tasks=1 "),
+        "{own}"
+    );
+    eval(&["--shots-file", &shots, "--shots", "3"])
+        .unwrap()
+        .code(2)
+        .says(&["expected 3 examples", "found 2"]);
+    let rows = folder.write("bad.jsonl", &[json!({"question": "a?"})]);
+    eval(&["--shots-file", &rows]).unwrap().code(2).says(&["row 1: key `answer` is missing"]);
 }
 
 #[test]
@@ -236,6 +403,38 @@ fn metrics_of_a_file() {
 }
 
 #[test]
+fn queries_are_right_if_they_give_the_same_rows() {
+    let folder = Folder::new();
+    fs::write(folder.path("shop.sql"), "CREATE TABLE t(a INTEGER); INSERT INTO t VALUES (1), (2);").unwrap();
+    let queries = folder.write(
+        "q.jsonl",
+        &[
+            json!({"prediction": "SELECT a FROM t ORDER BY a DESC", "reference": "SELECT a FROM t", "database": "shop.sql"}),
+            json!({"prediction": "SELECT max(a) FROM t", "reference": "SELECT min(a) FROM t", "database": "shop.sql"}),
+            json!({"prediction": "SELECT 1", "reference": "SELECT b FROM t", "database": "shop.sql"}),
+        ],
+    );
+    let call = hone_with(&["metrics", &queries, "--metric", "execution", "--json"], "", &[]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    let call = call.code(0);
+    let found = &call.json()[0];
+    assert_eq!((found["mean"]["value"].as_f64(), found["lines"].as_u64()), (Some(0.5), Some(2)), "{found}");
+    assert!(found["signature"].as_str().unwrap().contains("engine:sqlite3"));
+    assert!(call.stderr.contains("line 3: ") && call.stderr.contains("no such column: b"), "{}", call.stderr);
+    let bare = folder.write("b.jsonl", &[json!({"prediction": "SELECT 1", "reference": "SELECT 1"})]);
+    hone_with(&["metrics", &bare, "--metric", "execution"], "", &[])
+        .code(2)
+        .says(&["b.jsonl:1: expected a `database`", "hint: --database FILE"]);
+    let rows = folder.path("rows.jsonl");
+    hone_with(&["metrics", &bare, "--metric", "execution", "--database", rows.to_str().unwrap()], "", &[])
+        .code(2)
+        .says(&["expected an SQLite file or a .sql script"]);
+}
+
+#[test]
 fn a_choice_is_made_among_the_samples_of_a_file() {
     let folder = Folder::new();
     let prompt = "def double(x):\n    \"\"\" Doubles.\n    >>> double(1)\n    2\n    \"\"\"\n";
@@ -252,6 +451,18 @@ fn a_choice_is_made_among_the_samples_of_a_file() {
     let value = |path: &str| found.pointer(path).and_then(Value::as_f64);
     assert_eq!((value("/chosen/value"), value("/oracle/value")), (Some(1.0), Some(1.0)), "{found}");
     assert_eq!((value("/choosers/first/value"), value("/choosers/majority/value")), (Some(0.0), Some(1.0)));
+    // Three samples were chosen from, whatever the default for a model is.
+    let signature = found["signature"].as_str().unwrap();
+    assert!(signature.contains("|samples:3|"), "{signature}");
+    let Some(call) = folder.eval(&["--samples", &samples, "--search", "best-of-n"]) else { return };
+    let said = call.code(0).stderr;
+    assert!(
+        said.contains("search=best-of-n|choose:examples|samples:3") && !said.contains("samples:8"),
+        "{said}"
+    );
+    let more = ["--samples", &samples, "--search", "best-of-n", "--set", "samples=2"];
+    let Some(call) = folder.eval(&more) else { return };
+    call.code(2).says(&["--set samples: expected no number"]);
     assert!(value("/n_at_k/1@3/value") == Some(1.0) && found["choosers"].get("logprob").is_none(), "{found}");
     let Some(call) = folder.eval(&["--samples", &samples, "--search", "repair"]) else { return };
     call.code(2).says(&["a samples file holds no model"]);

@@ -4,6 +4,7 @@
 import json, logging, os, sys, tempfile
 
 try:
+    import bandit
     from bandit.core import config, manager
 except ImportError as error:
     print(json.dumps({"missing": str(error)}), flush=True)
@@ -12,7 +13,7 @@ logging.disable(logging.CRITICAL)
 settings = config.BanditConfig()
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "program.py")
-    print(json.dumps({"ready": True}), flush=True)
+    print(json.dumps({"ready": True, "version": bandit.__version__}), flush=True)
     for line in sys.stdin:
         with open(path, "w", encoding="utf-8", errors="surrogatepass") as file:
             file.write(json.loads(line))

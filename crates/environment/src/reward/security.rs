@@ -37,7 +37,7 @@ impl Default for Security {
 }
 
 /// A finding's severity, in bandit's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Unknown to bandit itself.
@@ -51,7 +51,7 @@ pub enum Severity {
 }
 
 /// Something that should not be there.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecurityFinding {
     /// bandit's number of the test, such as `B307`.
     pub test: String,
@@ -65,7 +65,7 @@ pub type Findings = Option<Vec<SecurityFinding>>;
 /// Why there is no scanner.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the reward `security` needs bandit, {0}\n\
+    "scanning programs needs bandit, {0}\n\
      hint: `pipx install bandit`, or `pip install bandit` in an environment whose bin folder is on the PATH"
 )]
 pub struct NoScanner(String);
@@ -96,11 +96,13 @@ impl Security {
 #[derive(Debug)]
 pub struct Scanner {
     python: PathBuf,
+    version: String,
     process: Mutex<Option<Process>>,
 }
 
 #[derive(Debug)]
 struct Process {
+    version: String,
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
@@ -111,6 +113,7 @@ struct Process {
 #[derive(Default)]
 struct Reply {
     ready: bool,
+    version: String,
     missing: Option<String>,
     findings: Vec<SecurityFinding>,
     is_skipped: bool,
@@ -131,7 +134,13 @@ impl Scanner {
 
     fn start_with(python: PathBuf) -> Result<Scanner, NoScanner> {
         let process = Process::start(&python)?;
-        Ok(Scanner { python, process: Mutex::new(Some(process)) })
+        let version = process.version.clone();
+        Ok(Scanner { python, version, process: Mutex::new(Some(process)) })
+    }
+
+    /// bandit's version.
+    pub fn version(&self) -> &str {
+        &self.version
     }
 
     /// Scans a program. A text that kills the scanner, twice, counts as one that cannot be parsed.
@@ -165,9 +174,12 @@ impl Process {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(NoScanner("which has no pipes".into()));
         };
-        let mut process = Process { child, stdin, stdout: BufReader::new(stdout) };
+        let mut process = Process { version: String::new(), child, stdin, stdout: BufReader::new(stdout) };
         match process.reply() {
-            Some(Reply { ready: true, .. }) => Ok(process),
+            Some(Reply { ready: true, version, .. }) => {
+                process.version = version;
+                Ok(process)
+            }
             reply => {
                 let missing =
                     reply.and_then(|reply| reply.missing).unwrap_or_else(|| "it says nothing".into());

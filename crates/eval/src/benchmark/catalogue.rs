@@ -86,6 +86,11 @@ impl Benchmark {
         places.into_iter().find(|place| place.exists())
     }
 
+    /// Whether it is one of EvalPlus's, which report pass@k on base tests too.
+    pub fn is_evalplus(&self) -> bool {
+        self.name.ends_with('+')
+    }
+
     /// Why a problem is known to be broken, if it is.
     pub fn broken_because(&self, id: &str) -> Option<&'static str> {
         self.broken.iter().find(|(broken, _)| *broken == id).map(|(_, why)| *why)

@@ -51,6 +51,7 @@ pub(super) fn apps(row: &Row) -> Result<Problem, String> {
     let prompt = format!("\nQUESTION:\n{question}\n{starter}\n{form}\nANSWER:\n");
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("problem_id")?,
         topic: row.text_or_empty("difficulty"),
         date: String::new(),
@@ -109,6 +110,7 @@ pub(super) fn live_code_bench(row: &Row) -> Result<Problem, String> {
     };
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("question_id")?,
         topic: row.text_or_empty("difficulty"),
         date: row.text_or_empty("contest_date").chars().take(10).collect(),

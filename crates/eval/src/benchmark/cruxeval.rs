@@ -49,6 +49,7 @@ fn problem(
     let expected = row.text("output")?;
     let problem = Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("id")?,
         topic: String::new(),
         date: String::new(),

@@ -17,19 +17,25 @@ fn stops(stops: &[&str]) -> Vec<String> {
 /// A row of HumanEval, or of HumanEval+ in the same format: the answer continues signature and docstring, and
 /// `check(entry_point)` judges. Helpers of the prompt are given to the tests too.
 pub(super) fn human_eval(row: &Row) -> Result<Problem, String> {
+    let problem = human_eval_without_tests(row)?;
+    let entry_point = row.text("entry_point")?;
+    let code = format!("{}\n{}", helpers(&problem.prompt, &entry_point), row.text("test")?);
+    Ok(Problem { tests: TestSuite::Check { code, entry_point }, ..problem })
+}
+
+/// All of such a row but its tests.
+pub(super) fn human_eval_without_tests(row: &Row) -> Result<Problem, String> {
     let (prompt, entry_point) = (row.text("prompt")?, row.text("entry_point")?);
     let solution = row.text("canonical_solution")?;
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("task_id")?,
         topic: String::new(),
         date: String::new(),
         question: completion_question(&prompt),
         stops: stops(&FUNCTION_STOPS),
-        tests: TestSuite::Check {
-            code: format!("{}\n{}", helpers(&prompt, &entry_point), row.text("test")?),
-            entry_point: entry_point.clone(),
-        },
+        tests: TestSuite::Script { code: String::new() },
         reference: Some(format!("{prompt}{solution}")),
         assembly: Assembly::Continuation { head: prompt.clone(), entry_point },
         prompt,
@@ -48,6 +54,7 @@ pub(super) fn human_eval_x(row: &Row) -> Result<Problem, String> {
     let definition = test[..test.rfind("check(").unwrap_or(0)].to_owned();
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("task_id")?,
         topic: String::new(),
         date: String::new(),
@@ -86,6 +93,7 @@ pub(super) fn mbpp(row: &Row) -> Result<Problem, String> {
     let id = row.id("task_id")?;
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: if id.contains('/') { id } else { format!("Mbpp/{id}") },
         topic: String::new(),
         date: String::new(),
@@ -107,6 +115,7 @@ const TOO_LARGE_TO_CARRY: &str = "Mbpp/255";
 /// A row of MBPP+ in its original format: MBPP's prompt, a test program of its own.
 pub(super) fn mbpp_plus(row: &Row) -> Result<Problem, String> {
     let problem = mbpp(row)?;
+    let problem = Problem { base_tests: Some(problem.tests.clone()), ..problem };
     let tests = TestSuite::Script { code: row.text("test")? };
     if problem.id == TOO_LARGE_TO_CARRY {
         let tests = TestSuite::Joint { tests: Box::new(tests) };
@@ -132,6 +141,7 @@ pub(super) fn leetcode(row: &Row) -> Result<Problem, String> {
     let question = row.text("problem_description").or_else(|_| row.text("query"))?;
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("task_id")?,
         topic: topic.unwrap_or_default().to_lowercase(),
         date: String::new(),

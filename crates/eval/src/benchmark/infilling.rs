@@ -14,6 +14,7 @@ pub(super) fn infilling(row: &Row) -> Result<Problem, String> {
     let solution = row.text("canonical_solution")?;
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         topic: id.split('/').next().unwrap_or_default().to_owned(),
         date: String::new(),
         question: format!(

@@ -16,6 +16,7 @@ pub(super) fn big_code_bench(row: &Row) -> Result<Problem, String> {
     let tests = TestSuite::Joint { tests: Box::new(TestSuite::Unittest { code: row.text("test")? }) };
     Ok(Problem {
         memory_bytes: None,
+        base_tests: None,
         id: row.id("task_id")?,
         topic: String::new(),
         date: String::new(),

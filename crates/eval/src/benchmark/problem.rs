@@ -22,6 +22,8 @@ pub struct Problem {
     pub assembly: Assembly,
     /// Hidden tests.
     pub tests: TestSuite,
+    /// The benchmark's first tests, where it reports pass@k on those too (EvalPlus); `tests` holds them and more.
+    pub base_tests: Option<TestSuite>,
     /// A whole program that should pass, where the benchmark has one.
     pub reference: Option<String>,
     /// Memory of its program where the benchmark's own limit is too little for the reference, in bytes.
@@ -103,6 +105,7 @@ impl Problem {
             tests: task.tests.clone(),
             reference: Some(task.reference.clone()),
             memory_bytes: None,
+            base_tests: None,
         }
     }
 }

@@ -107,6 +107,7 @@ mod tests {
     fn problem(assembly: Assembly) -> Problem {
         Problem {
             memory_bytes: None,
+            base_tests: None,
             id: "x".into(),
             topic: String::new(),
             date: String::new(),

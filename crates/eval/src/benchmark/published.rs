@@ -4,7 +4,7 @@ use super::catalogue::{
     Benchmark, CONTEST_RULES, EXPRESSION_RULES, FUNCTION_RULES, LIBRARY_RULES, LIVE_RULES, MIDDLE_RULES,
     PLUS_RULES, PROGRAM_RULES, Source, TRANSLATED_RULES,
 };
-use super::{contest, cruxeval, function, infilling, library, translated};
+use super::{contest, cruxeval, evalplus, function, infilling, library, translated};
 
 const NOWHERE: Source = Source { repository: "", commit: "", path: "" };
 
@@ -44,7 +44,7 @@ pub(super) static BENCHMARKS: [Benchmark; 31] = [
     },
     Benchmark {
         name: "humaneval+",
-        title: "HumanEval+ of EvalPlus (Liu et al., arXiv 2305.01210), original format",
+        title: "HumanEval+ of EvalPlus (Liu et al., arXiv 2305.01210); reads its own format too, with base and plus inputs",
         file: "humanevalplus/HumanEvalPlus-OriginFmt.jsonl.gz",
         source: Source {
             repository: "evalplus/humanevalplus_release",
@@ -59,7 +59,7 @@ pub(super) static BENCHMARKS: [Benchmark; 31] = [
         broken: &[("HumanEval/32", "a TypeError in its own test program")],
         exceptions: &[],
         rules: PLUS_RULES,
-        read: function::human_eval,
+        read: evalplus::human_eval_plus,
     },
     Benchmark {
         name: "mbpp",
@@ -119,7 +119,7 @@ pub(super) static BENCHMARKS: [Benchmark; 31] = [
             "in the solution's own process (weaker) with 6 GiB: its answer is a gigabyte, more than is carried between processes",
         )],
         rules: PLUS_RULES,
-        read: function::mbpp_plus,
+        read: evalplus::mbpp_plus,
     },
     Benchmark {
         name: "cruxeval-o",

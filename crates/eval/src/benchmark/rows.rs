@@ -39,11 +39,15 @@ pub enum BenchmarkError {
 }
 
 /// One row; what a reader misses is named.
-pub(crate) struct Row(Map<String, Value>);
+pub(crate) struct Row {
+    keys: Map<String, Value>,
+    /// The line it is, in a file of lines.
+    line: String,
+}
 
 impl Row {
     pub(crate) fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key).filter(|value| !value.is_null())
+        self.keys.get(key).filter(|value| !value.is_null())
     }
 
     /// A text that must be there, with line ends of Unix.
@@ -69,6 +73,13 @@ impl Row {
         }
     }
 
+    /// A value as it is written, in a file of lines: a number of any size stays what it is.
+    pub(crate) fn raw(&self, key: &str) -> Result<&str, String> {
+        raw_value(&self.line, key).ok_or_else(|| {
+            format!("key `{key}`: expected it in a line of a JSONL file; there are {}", self.keys())
+        })
+    }
+
     /// A text or a number, as text.
     pub(crate) fn id(&self, key: &str) -> Result<String, String> {
         match self.get(key) {
@@ -91,7 +102,7 @@ impl Row {
     }
 
     fn keys(&self) -> String {
-        self.0.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        self.keys.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -135,7 +146,7 @@ fn folder_rows(path: &Path) -> Result<Vec<Row>, String> {
             let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
             row.insert("difficulty".into(), metadata["difficulty"].clone());
         }
-        Ok(Row(row))
+        Ok(Row { keys: row, line: String::new() })
     };
     folders.iter().map(row).collect()
 }
@@ -143,7 +154,7 @@ fn folder_rows(path: &Path) -> Result<Vec<Row>, String> {
 fn rows(text: &str) -> Result<Vec<Row>, (usize, String)> {
     let text = text.trim_start_matches('\u{feff}');
     let row = |(index, value): (usize, Value)| match value {
-        Value::Object(object) => Ok(Row(object)),
+        Value::Object(keys) => Ok(Row { keys, line: String::new() }),
         other => Err((index + 1, format!("expected an object, found {other}"))),
     };
     let invalid =
@@ -158,11 +169,48 @@ fn rows(text: &str) -> Result<Vec<Row>, (usize, String)> {
             let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
             lines
                 .map(|(index, line)| {
-                    row((index, serde_json::from_str(line).map_err(|error| invalid(index, error))?))
+                    let value = serde_json::from_str(line).map_err(|error| invalid(index, error))?;
+                    Ok::<_, (usize, String)>(Row { line: line.to_owned(), ..row((index, value))? })
                 })
                 .collect()
         }
     }
+}
+
+/// The text of a key's value in an object, which is known to be JSON; the last one if there are several.
+fn raw_value<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+    let bytes = object.as_bytes();
+    let (mut depth, mut start, mut found) = (0_u32, 0, None);
+    let mut name: Option<&str> = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => {
+                let begin = at;
+                at += 1;
+                while at < bytes.len() && bytes[at] != b'"' {
+                    at += 1 + usize::from(bytes[at] == b'\\');
+                }
+                if depth == 1 && name.is_none() {
+                    name = object.get(begin..=at);
+                }
+            }
+            b':' if depth == 1 => start = at + 1,
+            b'{' | b'[' => depth += 1,
+            end @ (b'}' | b']' | b',') => {
+                if depth == 1
+                    && let Some(name) = name.take()
+                {
+                    let is_it = serde_json::from_str::<String>(name).is_ok_and(|name| name == key);
+                    found = if is_it { object.get(start..at).map(str::trim) } else { found };
+                }
+                depth -= u32::from(end != b',');
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    found
 }
 
 pub(crate) fn read_text(path: &Path) -> Result<String, String> {
@@ -220,6 +268,16 @@ mod tests {
         }
         assert_eq!(rows("{\"a\": 1}\n{").map(|rows| rows.len()).map_err(|(row, _)| row), Err(2));
         assert!(rows("[1]").is_err());
+    }
+
+    #[test]
+    fn a_value_is_found_as_it_is_written() {
+        let line = r#"{"a": "x\\\": [1,", "b" : [12345678901234567890123, {"c": 1e400}] , "\u0063": -0.10}"#;
+        assert_eq!(raw_value(line, "b"), Some(r#"[12345678901234567890123, {"c": 1e400}]"#));
+        assert_eq!(raw_value(line, "c"), Some("-0.10"), "the outer one, whose name is escaped");
+        assert_eq!((raw_value(line, "a"), raw_value(line, "d")), (Some(r#""x\\\": [1,""#), None));
+        let rows = rows("{\"b\": [99999999999999999999]}\n").expect("a row");
+        assert_eq!(rows[0].raw("b"), Ok("[99999999999999999999]"));
     }
 
     #[test]

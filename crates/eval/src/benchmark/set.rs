@@ -8,6 +8,7 @@ use hone_environment::{
 use hone_sandbox::{Judgement, Limits, OutcomeClass, Sandbox, SandboxError, Submission, TestSuite};
 use serde::{Deserialize, Serialize};
 
+use super::shots::{self, Shot};
 use super::{Problem, Rules};
 
 /// Whether a model is asked a question or continues a text.
@@ -28,7 +29,7 @@ pub struct BenchmarkSet {
     limits: Limits,
     style: PromptStyle,
     /// Shown before every question.
-    examples: Vec<Message>,
+    shots: Vec<Shot>,
 }
 
 impl BenchmarkSet {
@@ -40,18 +41,12 @@ impl BenchmarkSet {
         style: PromptStyle,
     ) -> BenchmarkSet {
         let limits = limits(rules);
-        BenchmarkSet { problems, sandbox, limits, style, examples: Vec::new() }
+        BenchmarkSet { problems, sandbox, limits, style, shots: Vec::new() }
     }
 
-    /// The same with solved problems shown first (few-shot).
-    pub fn with_examples(mut self, shown: &[Problem]) -> BenchmarkSet {
-        for problem in shown {
-            let Some(reference) = &problem.reference else { continue };
-            self.examples.push(Message { role: Role::User, content: problem.question.clone() });
-            let content = format!("```python\n{}\n```", reference.trim());
-            self.examples.push(Message { role: Role::Assistant, content });
-        }
-        self
+    /// The same with solved examples shown before every question (few-shot).
+    pub fn with_shots(self, shots: Vec<Shot>) -> BenchmarkSet {
+        BenchmarkSet { shots, ..self }
     }
 
     /// Limits of one program.
@@ -79,7 +74,7 @@ impl BenchmarkSet {
 }
 
 /// Limits of one program; wall time is generous, so that a busy machine changes no verdict.
-pub(super) fn limits(rules: Rules) -> Limits {
+pub(crate) fn limits(rules: Rules) -> Limits {
     Limits {
         cpu_ms: rules.cpu_ms,
         wall_ms: rules.cpu_ms * 4 + 10_000,
@@ -89,7 +84,7 @@ pub(super) fn limits(rules: Rules) -> Limits {
 }
 
 /// Judges a whole program of a problem.
-pub(super) fn judge(
+pub(crate) fn judge(
     sandbox: &Sandbox,
     problem: &Problem,
     program: String,
@@ -97,13 +92,13 @@ pub(super) fn judge(
 ) -> Result<Verdict, SandboxError> {
     let memory_bytes = problem.memory_bytes.unwrap_or(limits.memory_bytes);
     let limits = Limits { memory_bytes, ..limits.clone() };
-    let submission = Submission { tests: tests(problem, &program), solution: program, limits };
+    let submission = Submission { tests: tests_of(problem, &program), solution: program, limits };
     let judgement = sandbox.judge(&submission)?;
     Ok(verdict(judgement, submission))
 }
 
 /// The tests of a problem; a call goes through `class Solution` where the program has one (APPS, LiveCodeBench).
-fn tests(problem: &Problem, program: &str) -> TestSuite {
+pub(super) fn tests_of(problem: &Problem, program: &str) -> TestSuite {
     let mut tests = problem.tests.clone();
     if let TestSuite::Calls { entry_point, .. } = &mut tests
         && program.contains("class Solution")
@@ -157,13 +152,13 @@ impl Environment for Episode<'_> {
         let problem = &self.set.problems[self.index];
         match self.set.style {
             PromptStyle::Chat => {
-                let mut messages = self.set.examples.clone();
+                let mut messages = shots::dialogue(&self.set.shots);
                 messages.push(Message { role: Role::User, content: problem.question.clone() });
                 Observation { messages, answer_prefix: String::new(), stop: Vec::new() }
             }
             PromptStyle::Completion => Observation {
                 messages: Vec::new(),
-                answer_prefix: problem.prompt.clone(),
+                answer_prefix: shots::text(&self.set.shots) + &problem.prompt,
                 stop: problem.stops.clone(),
             },
         }

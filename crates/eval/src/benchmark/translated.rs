@@ -141,6 +141,7 @@ impl Translated {
         let Translated { language, entry_point, head, end } = self;
         Problem {
             memory_bytes: None,
+            base_tests: None,
             id,
             topic: String::new(),
             date: String::new(),

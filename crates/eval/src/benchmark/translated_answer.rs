@@ -143,6 +143,7 @@ mod tests {
             tests: TestSuite::Program { language, code: tests.into() },
             reference: None,
             memory_bytes: None,
+            base_tests: None,
         }
     }
 

@@ -9,9 +9,11 @@
 //! A search sees the visible examples only. The hidden tests judge every attempt, but what they say decides nothing:
 //! it is what the choice is measured by. One exception is a setting (`feedback = "tests"`), as in the paper on self-repair.
 //!
-//! Read in this order: `settings`, `problems` (what a search sees), `proposer` (who writes), `run`, `choice`, `result`.
+//! Read in this order: `settings`, `problems` (what a search sees), `proposer` (who writes), `run`, `critic`, `choice`,
+//! `result`.
 
 mod choice;
+mod critic;
 mod network;
 mod problems;
 mod proposer;

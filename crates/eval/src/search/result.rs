@@ -98,9 +98,11 @@ impl SearchSummary {
             |value: &dyn Fn(&Known<'_>) -> f64| all.iter().map(value).sum::<f64>() / all.len().max(1) as f64;
         let lacks_examples =
             |attempts: &&Known<'_>| attempts.iter().all(|(_, it)| it.passes_examples.is_none());
+        let counts = || all.iter().map(Vec::len);
+        let signature = settings.signature_among(counts().min().unwrap_or(0), counts().max().unwrap_or(0));
         let is_repair = all.iter().flatten().any(|(_, it)| it.turn > 1);
         Some(SearchSummary {
-            signature: format!("{}|ties:first-made", settings.signature()),
+            signature: format!("{signature}|ties:first-made"),
             tasks: all.len(),
             without_examples: all.iter().filter(lacks_examples).count(),
             chosen: share(&chosen)?,

@@ -1,41 +1,41 @@
 //! A search over problems, some at a time: write, judge, write again, put in order.
 //!
 //! Problems are taken in batches that fill the places of the network; an interrupted search goes on with the first batch
-//! that was not finished. What a problem's search does depends on the seed and the problem alone.
+//! that was not finished. What a problem's search does depends on the seed and the problem alone. Not here: what a critic decides
+//! (`critic.rs`).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use hone_environment::{Message, Observation, Role, Verdict, describe_failure};
 use hone_sandbox::OutcomeClass;
 
 use super::proposer::{Ask, Proposal, Proposer};
-use super::settings::{Candidates, CriticSampling, Cut, FeedbackSource, Repair, SearchSettings};
+use super::settings::{Candidates, FeedbackSource, Repair, SearchSettings};
 use super::{Attempted, Chooser, SearchSet, Stage, order};
-use crate::{EvalConfig, EvalError, Progress, SampleEvaluation, TaskEvaluation, id_hash};
+use crate::parallel::in_parallel;
+use crate::{EvalConfig, EvalError, Measurements, Progress, SampleEvaluation, TaskEvaluation, id_hash};
 
 /// Step of the random streams of searches: no training step and no plain evaluation gets there.
 const SEARCH_STREAM: u64 = u64::MAX - 1;
 
 /// An attempt while the search goes on.
-struct Attempt {
-    proposal: Proposal,
-    observation: Observation,
-    stage: Stage,
-    parent: Option<usize>,
-    turn: usize,
-    hidden: Verdict,
-    reward: f64,
-    examples: Option<Verdict>,
-    behaviour: String,
-    critic: Option<f64>,
+pub(super) struct Attempt {
+    pub(super) proposal: Proposal,
+    pub(super) observation: Observation,
+    pub(super) stage: Stage,
+    pub(super) parent: Option<usize>,
+    pub(super) turn: usize,
+    pub(super) hidden: Verdict,
+    pub(super) reward: f64,
+    pub(super) examples: Option<Verdict>,
+    pub(super) behaviour: String,
+    pub(super) critic: Option<f64>,
 }
 
 impl Attempt {
     /// Whether, for all a user can see, it is right.
-    fn looks_right(&self) -> bool {
+    pub(super) fn looks_right(&self) -> bool {
         match &self.examples {
             Some(verdict) => verdict.class == OutcomeClass::Passed,
             // Without examples all that shows is whether it can be parsed.
@@ -45,18 +45,18 @@ impl Attempt {
 }
 
 /// A problem's attempts so far.
-struct Tree {
-    problem: usize,
-    attempts: Vec<Attempt>,
+pub(super) struct Tree {
+    pub(super) problem: usize,
+    pub(super) attempts: Vec<Attempt>,
 }
 
 /// Something to write for a tree.
-struct Wish {
-    tree: usize,
-    ask: Ask,
-    stage: Stage,
-    parent: Option<usize>,
-    turn: usize,
+pub(super) struct Wish {
+    pub(super) tree: usize,
+    pub(super) ask: Ask,
+    pub(super) stage: Stage,
+    pub(super) parent: Option<usize>,
+    pub(super) turn: usize,
 }
 
 /// Searches every problem that is not `done`; `on_task` is told of each one that is.
@@ -171,13 +171,13 @@ fn rank(samples: &mut [SampleEvaluation], chooser: Chooser, is_candidate: &dyn F
     }
 }
 
-struct Search<'a, 'b> {
-    set: &'a SearchSet<'b>,
-    proposer: &'a mut dyn Proposer,
-    settings: &'a SearchSettings,
-    config: &'a EvalConfig,
-    on_written: &'a mut dyn FnMut(usize),
-    trees: Vec<Tree>,
+pub(super) struct Search<'a, 'b> {
+    pub(super) set: &'a SearchSet<'b>,
+    pub(super) proposer: &'a mut dyn Proposer,
+    pub(super) settings: &'a SearchSettings,
+    pub(super) config: &'a EvalConfig,
+    pub(super) on_written: &'a mut dyn FnMut(usize),
+    pub(super) trees: Vec<Tree>,
 }
 
 impl Search<'_, '_> {
@@ -202,7 +202,7 @@ impl Search<'_, '_> {
         if settings.needs_critic() { self.criticise_all() } else { Ok(()) }
     }
 
-    fn wish(
+    pub(super) fn wish(
         &self,
         tree: usize,
         observation: Observation,
@@ -223,7 +223,7 @@ impl Search<'_, '_> {
     }
 
     /// Writes and judges what is wished for.
-    fn write(&mut self, wishes: Vec<Wish>) -> Result<(), EvalError> {
+    pub(super) fn write(&mut self, wishes: Vec<Wish>) -> Result<(), EvalError> {
         let asks: Vec<Ask> = wishes.iter().map(|wish| wish.ask.clone()).collect();
         let proposals = self.proposer.propose(&asks, self.on_written)?;
         let wanted: usize = asks.iter().map(|ask| ask.samples).sum();
@@ -239,7 +239,7 @@ impl Search<'_, '_> {
                 .verdict
                 .ok_or_else(|| set.failure(index, "expected a program that is executed, found none"))?;
             let (examples, behaviour) = observe_program(set, index, &hidden)?;
-            Ok((step.reward, hidden, examples, behaviour))
+            Ok::<_, EvalError>((step.reward, hidden, examples, behaviour))
         })?;
         for (proposal, (reward, hidden, examples, behaviour)) in proposals.into_iter().zip(judged) {
             let Wish { tree, ask, stage, parent, turn } = &wishes[proposal.ask];
@@ -278,7 +278,7 @@ impl Search<'_, '_> {
     }
 
     /// The dialogue so far, then what went wrong.
-    fn with_failure(
+    pub(super) fn with_failure(
         &self,
         tree: usize,
         attempt: &Attempt,
@@ -313,71 +313,6 @@ impl Search<'_, '_> {
         Ok(seen)
     }
 
-    /// CodeRL's second stage: refine what passes the examples, or repair the best of what fails.
-    fn second_stage(&mut self, settings: &CriticSampling) -> Result<(), EvalError> {
-        self.criticise_all()?;
-        let mut wishes = Vec::new();
-        for tree in 0..self.trees.len() {
-            let attempts = &self.trees[tree].attempts;
-            let passing: Vec<usize> =
-                (0..attempts.len()).filter(|index| attempts[*index].looks_right()).collect();
-            let is_refined = !passing.is_empty();
-            let chosen = if is_refined { passing } else { self.most_promising(tree, settings.repaired) };
-            for (place, index) in chosen.iter().enumerate() {
-                // N in all: the first get one more where N cannot be divided.
-                let share =
-                    settings.samples / chosen.len() + usize::from(place < settings.samples % chosen.len());
-                if share == 0 {
-                    continue;
-                }
-                let attempt = &self.trees[tree].attempts[*index];
-                if is_refined {
-                    let begun = self.beginning(tree, *index, settings.cut)?;
-                    let seen = self.trees[tree].attempts[*index].observation.clone();
-                    let mut wish = self.wish(tree, seen, share, Stage::Refined, Some(*index), 2);
-                    wish.ask.begun = begun;
-                    wishes.push(wish);
-                } else {
-                    let shown = self.with_failure(tree, attempt, FeedbackSource::Examples)?;
-                    wishes.push(self.wish(tree, shown, share, Stage::Repaired, Some(*index), 2));
-                }
-            }
-        }
-        if wishes.is_empty() { Ok(()) } else { self.write(wishes) }
-    }
-
-    /// The failing attempts the critic thinks most of.
-    fn most_promising(&self, tree: usize, count: usize) -> Vec<usize> {
-        let attempts = &self.trees[tree].attempts;
-        let mut order: Vec<usize> = (0..attempts.len()).collect();
-        let opinion = |index: usize| attempts[index].critic.unwrap_or(f64::NEG_INFINITY);
-        order.sort_by(|a, b| opinion(*b).total_cmp(&opinion(*a)));
-        order.truncate(count);
-        order
-    }
-
-    /// The tokens of an attempt up to where it is cut.
-    fn beginning(&mut self, tree: usize, index: usize, cut: Cut) -> Result<Vec<u32>, EvalError> {
-        let attempt = &self.trees[tree].attempts[index];
-        let tokens = attempt.proposal.tokens.clone();
-        let view = self.proposer.criticise(&attempt.observation, &[&tokens])?.swap_remove(0);
-        let mut length = cut_after(&view.passes, &view.fails, cut);
-        // What ended the answer is no beginning of another.
-        length = length.min(tokens.len().saturating_sub(1));
-        Ok(tokens[..length].to_vec())
-    }
-
-    /// Asks the critic of every attempt it was not asked of.
-    fn criticise_all(&mut self) -> Result<(), EvalError> {
-        for tree in &mut self.trees {
-            for attempt in tree.attempts.iter_mut().filter(|attempt| attempt.critic.is_none()) {
-                let views = self.proposer.criticise(&attempt.observation, &[&attempt.proposal.tokens])?;
-                attempt.critic = views.first().map(|view| view.whole);
-            }
-        }
-        Ok(())
-    }
-
     /// The trees as evaluations, with the order of submission.
     fn finish(self) -> Vec<TaskEvaluation> {
         let is_second_only =
@@ -393,6 +328,7 @@ impl Search<'_, '_> {
                 finish: it.proposal.finish,
                 reward: it.reward,
                 verdict: Some(it.hidden),
+                measurements: Measurements::default(),
                 search: Some(Attempted {
                     rank: 0,
                     stage: it.stage,
@@ -416,58 +352,5 @@ impl Search<'_, '_> {
             }
         };
         self.trees.into_iter().map(task).collect()
-    }
-}
-
-/// Tokens that are kept: up to the highest p(pass), of equals the earliest.
-fn cut_after(passes: &[f64], fails: &[f64], cut: Cut) -> usize {
-    let doubt = passes.iter().zip(fails).position(|(pass, fail)| fail > pass);
-    let end = match cut {
-        Cut::BestPrefix => passes.len(),
-        Cut::BeforeDoubt => doubt.unwrap_or(passes.len()),
-    };
-    let best = (0..end).fold(None, |best: Option<usize>, t| match best {
-        Some(best) if passes[best] >= passes[t] => Some(best),
-        _ => Some(t),
-    });
-    best.map_or(0, |t| t + 1)
-}
-
-/// `act` on every item, on a few threads; results in order, or the first failure.
-fn in_parallel<T: Sync, R: Send>(
-    items: &[T],
-    workers: usize,
-    act: &(dyn Fn(&T) -> Result<R, EvalError> + Sync),
-) -> Result<Vec<R>, EvalError> {
-    let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, Result<R, EvalError>)>> = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..workers.clamp(1, items.len().max(1)) {
-            scope.spawn(|| {
-                while let Some((index, item)) = Some(next.fetch_add(1, Ordering::Relaxed))
-                    .and_then(|index| Some((index, items.get(index)?)))
-                {
-                    let result = act(item);
-                    results.lock().unwrap_or_else(PoisonError::into_inner).push((index, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_is_cut_after_the_token_the_critic_is_surest_of() {
-        let (passes, fails) = ([0.1, 0.5, 0.2, 0.9, 0.9], [0.0, 0.1, 0.6, 0.0, 0.0]);
-        assert_eq!(cut_after(&passes, &fails, Cut::BestPrefix), 4);
-        assert_eq!(cut_after(&passes, &fails, Cut::BeforeDoubt), 2);
-        assert_eq!(cut_after(&passes, &[], Cut::BeforeDoubt), 4);
-        assert_eq!(cut_after(&[0.1], &[0.5], Cut::BeforeDoubt), 0);
     }
 }

@@ -181,14 +181,17 @@ impl SearchSettings {
 
     /// Settings in one line, for the record.
     pub fn signature(&self) -> String {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        let text =
-            |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let settings = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "type");
-        let mut settings: Vec<String> =
-            settings.map(|(key, value)| format!("{key}:{}", text(value))).collect();
-        settings.sort_unstable();
-        format!("{}|{}", text(&value["type"]), settings.join("|"))
+        signature_of(&serde_json::to_value(self).unwrap_or_default())
+    }
+
+    /// The same where samples were given, from the `fewest` to the `most` of a problem: what a default says of their
+    /// number is not what was used.
+    pub fn signature_among(&self, fewest: usize, most: usize) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if matches!(self, SearchSettings::BestOfN(_)) {
+            value["samples"] = if fewest == most { most.into() } else { format!("{fewest}..{most}").into() };
+        }
+        signature_of(&value)
     }
 
     /// What decides which attempt is given.
@@ -216,6 +219,14 @@ impl SearchSettings {
             SearchSettings::Repair(it) => it.initial,
         }
     }
+}
+
+fn signature_of(value: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let settings = value.as_object().into_iter().flatten().filter(|(key, _)| *key != "type");
+    let mut settings: Vec<String> = settings.map(|(key, value)| format!("{key}:{}", text(value))).collect();
+    settings.sort_unstable();
+    format!("{}|{}", text(&value["type"]), settings.join("|"))
 }
 
 #[cfg(test)]

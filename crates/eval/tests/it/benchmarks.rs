@@ -10,7 +10,10 @@ use hone_environment::EnvironmentSet;
 use hone_eval::benchmark::{
     BenchmarkSet, Problem, PromptStyle, benchmarks, check_references, find_benchmark,
 };
-use hone_sandbox::{Isolation, OutcomeClass, Sandbox, SandboxConfig};
+use hone_eval::collect::{Job, Produced, collect};
+use hone_eval::{base_pass_at, judge_base_tests};
+use hone_model::FinishReason;
+use hone_sandbox::{Isolation, OutcomeClass, Sandbox, SandboxConfig, TestSuite};
 use serde_json::{Value, json};
 
 /// One sandbox for all tests of this file.
@@ -241,4 +244,66 @@ fn references_of_the_public_files() {
         assert!(check.is_sound(), "{}: {check:?}", benchmark.name);
         assert!(check.passed > 0, "{}: {check:?}", benchmark.name);
     }
+}
+
+/// A row of EvalPlus's own format; the sums of its inputs need more digits than a float has.
+fn plus_row() -> String {
+    let prompt = "def add(a, b):\n    \"\"\" Adds. \"\"\"\n";
+    let row = json!({"task_id": "T/0", "prompt": prompt, "entry_point": "add", "canonical_solution": "    return a + b\n",
+                     "atol": 0, "base_input": "BASE", "plus_input": "PLUS"});
+    row.to_string()
+        .replace("\"BASE\"", "[[1, 2], [0.1, 0.2]]")
+        .replace("\"PLUS\"", "[[100000000000000000000, 1], [[1.5], [2.5]], [\"a\", \"b\"]]")
+}
+
+#[test]
+fn evalplus_rows_are_judged_by_their_inputs_and_the_canonical_solution() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("rows.jsonl");
+    std::fs::write(&path, plus_row() + "\n").expect("written");
+    let benchmark = find_benchmark("humaneval+").expect("known");
+    let problems = benchmark.read(&path).expect("a problem");
+    let check = check_references(&problems, &sandbox(), benchmark.rules, None, &|_| {}).expect("judged");
+    assert!(check.is_sound(), "{check:?}");
+    let set = BenchmarkSet::new(problems.clone(), sandbox(), benchmark.rules, PromptStyle::Completion);
+    let answers = [
+        // Near enough for floats.
+        ("    return a + b + 1e-9 if isinstance(a, float) else a + b\n", true, true),
+        ("    return int(float(a + b)) if isinstance(a, int) else a + b\n", false, true),
+        ("    return a + b if a != 'a' else 'x'\n", false, true),
+        ("    return a + b if a != 1 else 4\n", false, false),
+        ("    return a + b if isinstance(a, int) else 0.31\n", false, false),
+    ];
+    let jobs: Vec<Job> = (0..answers.len()).map(|sample| Job { problem: 0, sample }).collect();
+    let produce = |job: Job| {
+        let text = answers[job.sample].0.to_owned();
+        let program = set.program(job.problem, &text);
+        Ok(Produced { text, program, tokens: 0, finish: FinishReason::StopText })
+    };
+    let mut tasks = collect(&set, &jobs, 2, &produce, Vec::new(), &mut |_, _| {}, &mut |_| {}, &|| false)
+        .expect("judged");
+    assert!(base_pass_at(&tasks, &[1]).is_empty(), "nobody asked yet");
+    judge_base_tests(&sandbox(), &problems, benchmark.rules, &mut tasks, &|_| {}, &|| false).expect("judged");
+    for (sample, (answer, plus, base)) in tasks[0].samples.iter().zip(answers) {
+        let found = (sample.is_passed(), sample.measurements.passes_base);
+        assert_eq!(found, (plus, Some(base)), "{answer:?}: {:?}", sample.verdict);
+    }
+    let base = base_pass_at(&tasks, &[1, 5, 9]);
+    assert_eq!(base.keys().collect::<Vec<_>>(), [&1, &5]);
+    assert!((base[&1].value - 0.6).abs() < 1e-12, "{base:?}");
+}
+
+#[test]
+fn mbpp_plus_has_its_asserts_as_base_tests_and_refuses_what_has_lost_its_tuples() {
+    let row = json!({"task_id": 2, "prompt": "Add.", "code": "def f(x):\n    return x + 1\n", "test_imports": [],
+                     "test_list": ["assert f(1) == 2"], "test": "assert f(1) == 2\nassert f(5) == 6\n"});
+    let problems = read("mbpp+", &[row.clone()]).expect("a problem");
+    let TestSuite::Asserts { asserts, .. } = problems[0].base_tests.as_ref().expect("base tests") else {
+        panic!("{:?}", problems[0].base_tests);
+    };
+    assert_eq!(asserts, &["assert f(1) == 2"]);
+    let mut row = row;
+    row["plus_input"] = json!([[1]]);
+    let message = read("mbpp+", &[row]).expect_err("must be refused");
+    assert!(message.contains("MbppPlus-OriginFmt"), "{message}");
 }

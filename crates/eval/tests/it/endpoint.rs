@@ -10,11 +10,30 @@ use hone_model::{FinishReason, SamplingParams};
 
 /// Answers one request after another with these; gives the requests.
 fn serve(answers: Vec<(u16, String)>) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let whole = |(status, body): (u16, String)| {
+        let head = head(status, "content-type: application/json\r\n", body.len());
+        Reply { text: head + &body, after: Duration::ZERO }
+    };
+    play(answers.into_iter().map(whole).collect())
+}
+
+fn head(status: u16, more: &str, length: usize) -> String {
+    format!("HTTP/1.1 {status} X\r\n{more}content-length: {length}\r\nconnection: close\r\n\r\n")
+}
+
+/// What a server writes before it hangs up, and how long it waits first.
+struct Reply {
+    text: String,
+    after: Duration,
+}
+
+/// Plays a server that replies so to one request after another; gives the requests.
+fn play(replies: Vec<Reply>) -> (String, std::thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("http://{}/v1", listener.local_addr().expect("an address"));
     let thread = std::thread::spawn(move || {
         let mut requests = Vec::new();
-        for (status, body) in answers {
+        for Reply { text, after } in replies {
             let (mut stream, _) = listener.accept().expect("a request");
             let mut request = Vec::new();
             let mut piece = [0; 4096];
@@ -23,14 +42,9 @@ fn serve(answers: Vec<(u16, String)>) -> (String, std::thread::JoinHandle<Vec<St
                 request.extend_from_slice(&piece[..count]);
             }
             requests.push(String::from_utf8_lossy(&request).into_owned());
-            let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            );
-            stream
-                .write_all(head.as_bytes())
-                .and_then(|()| stream.write_all(body.as_bytes()))
-                .expect("written");
+            std::thread::sleep(after);
+            // Who asked may be gone by then.
+            let _ = stream.write_all(text.as_bytes());
         }
         requests
     });
@@ -111,4 +125,85 @@ fn what_lasts_is_an_error_at_once_and_names_no_key() {
     assert!(message.contains("expected a choice with a text"), "{message}");
     server.join().expect("served");
     assert!(!format!("{:?}", endpoint("http://localhost")).contains("secret-key"));
+}
+
+const ANSWER: &str = r#"{"choices": [{"text": "x"}]}"#;
+
+fn now(text: String) -> Reply {
+    Reply { text, after: Duration::ZERO }
+}
+
+#[test]
+fn the_pause_is_the_one_the_server_asks_for() {
+    for status in [429, 503] {
+        let busy = head(status, "retry-after: 1\r\n", 2) + "{}";
+        let (base, server) = play(vec![now(busy), now(head(200, "", ANSWER.len()) + ANSWER)]);
+        let start = std::time::Instant::now();
+        let answer = endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect("an answer");
+        assert_eq!(answer.text, "x");
+        // Its own pause would be a millisecond.
+        assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
+        assert_eq!(server.join().expect("served").len(), 2);
+    }
+}
+
+#[test]
+fn a_busy_endpoint_is_given_up_with_what_it_said() {
+    let (base, server) = serve(vec![(429, "slow down, secret-key".into()); 3]);
+    let error =
+        endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect_err("busy").to_string();
+    assert!(error.contains("3 tries: status 429: slow down, ***"), "{error}");
+    server.join().expect("served");
+}
+
+#[test]
+fn a_connection_that_breaks_off_is_tried_again() {
+    let half = head(200, "", ANSWER.len()) + &ANSWER[..10];
+    let whole = head(200, "", ANSWER.len()) + ANSWER;
+    let (base, server) = play(vec![now(String::new()), now(half.clone()), now(whole)]);
+    let answer = endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect("an answer");
+    assert_eq!(answer.text, "x");
+    assert_eq!(server.join().expect("served").len(), 3);
+    let (base, server) = play(vec![now(half.clone()), now(half.clone()), now(half)]);
+    let error =
+        endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect_err("halves").to_string();
+    assert!(error.contains("/chat/completions, 3 tries: "), "{error}");
+    server.join().expect("served");
+}
+
+#[test]
+fn an_answer_that_is_no_json_is_an_error_that_shows_it() {
+    let (base, server) = serve(vec![(200, "<html>secret-key</html>".into())]);
+    let error =
+        endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect_err("html").to_string();
+    assert!(error.contains("1 tries: expected JSON") && error.contains("<html>***"), "{error}");
+    server.join().expect("served");
+}
+
+#[test]
+fn a_slow_endpoint_is_named_as_such_and_tried_again() {
+    let slow = || Reply { text: String::new(), after: Duration::from_secs(3) };
+    let (base, server) = play(vec![slow(), now(head(200, "", ANSWER.len()) + ANSWER)]);
+    let mut endpoint = Endpoint::new(&base, "toy", None, Duration::from_millis(1_500));
+    (endpoint.pause, endpoint.tries) = (Duration::from_secs(2), 2);
+    assert_eq!(endpoint.complete(&chat(), &SamplingParams::default(), 0).expect("an answer").text, "x");
+    server.join().expect("served");
+    let (base, server) = play(vec![slow()]);
+    let mut endpoint = Endpoint::new(&base, "toy", None, Duration::from_millis(1_500));
+    endpoint.tries = 1;
+    let error = endpoint.complete(&chat(), &SamplingParams::default(), 0).expect_err("slow").to_string();
+    assert!(
+        error.contains("expected an answer within 1.5 s, found none") && error.contains("hint: "),
+        "{error}"
+    );
+    server.join().expect("served");
+}
+
+#[test]
+fn a_key_that_comes_back_is_not_in_the_answer() {
+    let body = r#"{"choices": [{"text": "print('secret-key')"}]}"#;
+    let (base, server) = serve(vec![(200, body.into())]);
+    let answer = endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect("an answer");
+    assert_eq!(answer.text, "print('***')");
+    server.join().expect("served");
 }

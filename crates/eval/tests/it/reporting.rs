@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hone_environment::Verdict;
 use hone_eval::{
-    EvalConfig, Evaluation, Provenance, SampleEvaluation, Summary, TaskEvaluation, Timing, comparison_table,
-    paired_difference, summary_table,
+    EvalConfig, Evaluation, Measurements, Provenance, SampleEvaluation, Summary, TaskEvaluation, Timing,
+    comparison_table, paired_difference, summary_table,
 };
 use hone_model::FinishReason;
 use hone_sandbox::{JudgeMode, OutcomeClass};
@@ -28,6 +28,7 @@ fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
             missed_lines: Vec::new(),
         }),
         search: None,
+        measurements: Measurements::default(),
     };
     let tasks = passed.iter().enumerate().map(|(index, (id, passed))| TaskEvaluation {
         id: (*id).into(),
@@ -93,6 +94,23 @@ fn tables_show_values_with_intervals() {
          level 1  1 tasks  pass@1 100.0% [2.5, 100.0]  pass@4 100.0% [2.5, 100.0]\n\
          level 2  1 tasks  pass@1 50.0% [50.0, 50.0]   pass@4 100.0% [2.5, 100.0]\n"
     );
+}
+
+#[test]
+fn a_k_beyond_the_samples_is_shown_as_undefined_and_difficulties_in_their_order() {
+    let mut apps = evaluation(&[("a", 4), ("b", 0), ("c", 1)]);
+    for (task, topic) in apps.tasks.iter_mut().zip(["competition", "introductory", "interview"]) {
+        (task.topic, task.level) = (topic.into(), 0);
+    }
+    let summary = apps.summary(&[1, 5, 1000]);
+    assert_eq!(summary.undefined, [5, 1000]);
+    let table = summary_table(&summary);
+    assert!(table.contains("pass@1000        —\n"), "{table}");
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("1 tasks")).collect();
+    let names: Vec<&str> = rows.iter().filter_map(|row| row.split_whitespace().next()).collect();
+    assert_eq!(names, ["introductory", "interview", "competition"], "{table}");
+    assert!(rows.iter().all(|row| row.ends_with("pass@5 —  pass@1000 —")), "{table}");
+    assert!(summary_table(&apps.summary(&[1, 4])).lines().all(|line| !line.contains('—')));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use hone_metrics::chrf::Chrf;
 use hone_metrics::codebleu::{CodeBleu, CodeBleuScore, Mode};
 use hone_metrics::meteor::{Meteor, code_tokens};
 use hone_metrics::rouge::{Rouge, Share};
+use hone_metrics::ter::Ter;
 use hone_metrics::tokenize::Tokenizer;
 use hone_metrics::wordnet::WordNet;
 use hone_metrics::{Language, text};
@@ -208,4 +209,24 @@ fn all_golden_rows_where_they_are() {
     } else {
         eprintln!("{} is absent: the rows of this crate are checked only", path.display());
     }
+}
+
+/// Random texts and edits of them, scored by sacrebleu 2.6.0: `TER(case_sensitive=…, no_punct=…).sentence_score`, and the
+/// corpus by `TER().corpus_score`.
+#[test]
+fn ter_is_sacrebleus() {
+    let rows = rows(&Path::new(FOLDER).join("tests/ter.jsonl"));
+    let mut check = Check::default();
+    let mut segments = Vec::new();
+    for row in &rows {
+        let is = |key: &str| row[key].as_bool().expect("a setting");
+        let ter =
+            Ter { is_case_sensitive: is("is_case_sensitive"), is_without_marks: is("is_without_marks") };
+        let (hypothesis, references) = (row["hypothesis"].as_str().expect("a text"), references(row));
+        check.close(hypothesis, ter.sentence(hypothesis, &references), &row["ter"], 1e-9);
+        segments.push((hypothesis, references));
+    }
+    let pairs = segments.iter().map(|(hypothesis, references)| (*hypothesis, references.as_slice()));
+    check.close("corpus", Ter::default().corpus(pairs), &Value::from(36.619_718_309_859_16), 1e-9);
+    check.finish(17);
 }

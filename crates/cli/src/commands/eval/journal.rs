@@ -63,6 +63,11 @@ impl Journal {
         }
     }
 
+    /// Writes a finished result anew, with what was measured since.
+    pub(super) fn replace(path: &Path, tasks: &[TaskEvaluation]) -> Result<()> {
+        rewrite(path, tasks).with_context(|| format!("failed to write {}", path.display()))
+    }
+
     /// Ends the journal.
     pub(super) fn finish(self) -> Result<()> {
         let Some((path, file)) = self.file else { return Ok(()) };

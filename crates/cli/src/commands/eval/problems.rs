@@ -2,17 +2,19 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use hone_dataset::Task;
 use hone_eval::Provenance;
 use hone_eval::benchmark::{
-    Benchmark, Problem, ReferenceCheck, Rules, TASK_RULES, check_references, find_benchmark, sha256,
+    Benchmark, BenchmarkSet, Problem, PromptStyle, ReferenceCheck, Rules, Shot, TASK_RULES, check_references,
+    find_benchmark, read_shots, sha256, shots_sha256,
 };
 use hone_sandbox::Sandbox;
 use sha2::{Digest, Sha256};
 
+use super::Arguments;
 use crate::exit::Usage;
 use crate::progress::{Lines, Progress};
 use crate::terminal::Terminal;
@@ -46,8 +48,8 @@ impl Window {
 /// Problems whose references were run.
 pub(super) struct Checked {
     pub(super) problems: Problems,
-    /// Solved examples to show, taken from the problems.
-    pub(super) shown: Vec<Problem>,
+    /// Solved examples to show.
+    pub(super) shown: Vec<Shot>,
     /// What decides a score on them.
     pub(super) provenance: Provenance,
 }
@@ -196,6 +198,69 @@ impl Problems {
         );
         let name: String = Sha256::digest(facts).iter().map(|byte| format!("{byte:02x}")).collect();
         Some(cache.join("checked-benchmarks").join(name))
+    }
+}
+
+impl Arguments {
+    /// The problems, after their references have passed here.
+    pub(super) fn checked_problems(
+        &self,
+        name: &str,
+        sandbox: &Sandbox,
+        terminal: &Terminal,
+    ) -> Result<Checked> {
+        // Those of the benchmark that are shown are not evaluated.
+        let own = if self.shots_file.is_some() { 0 } else { self.shots.unwrap_or(0) };
+        let problems =
+            Problems::load(name, self.file.as_deref(), &self.window(), self.limit.map(|limit| limit + own))?;
+        let mut checked = problems.checked(sandbox, self.python.as_deref(), self.allow_broken, terminal)?;
+        checked.shown = self.shown(&mut checked.problems, own)?;
+        let style = match self.prompt {
+            PromptStyle::Chat => "chat",
+            PromptStyle::Completion => "completion",
+        };
+        checked.provenance.insert("prompt".into(), style.into());
+        for (key, day) in [("since", &self.since), ("until", &self.until)] {
+            checked.provenance.extend(day.as_ref().map(|day| (key.to_owned(), day.clone())));
+        }
+        checked.provenance.insert("shots".into(), checked.shown.len().to_string());
+        if !checked.shown.is_empty() {
+            checked.provenance.insert("shots_sha256".into(), shots_sha256(&checked.shown));
+        }
+        Ok(checked)
+    }
+
+    /// The solved examples: rows of a file, or the first `own` problems, which are taken out.
+    fn shown(&self, problems: &mut Problems, own: usize) -> Result<Vec<Shot>> {
+        if let Some(path) = &self.shots_file {
+            let mut shots = read_shots(path).map_err(|error| Usage(error.to_string()))?;
+            let wanted = self.shots.unwrap_or(shots.len());
+            if wanted > shots.len() {
+                let found = shots.len();
+                let message =
+                    format!("--shots: expected {wanted} examples in {}, found {found}", path.display());
+                return Err(Usage(message).into());
+            }
+            shots.truncate(wanted);
+            return Ok(shots);
+        }
+        let own = own.min(problems.problems.len());
+        let solved = problems.problems.drain(..own).map(|problem| {
+            problem.solved(self.prompt).ok_or_else(|| {
+                let message = format!(
+                    "--shots: {}: expected a reference that answers its question, found none\nhint: --shots-file FILE shows examples of your own",
+                    problem.id
+                );
+                Usage(message).into()
+            })
+        });
+        solved.collect()
+    }
+
+    pub(super) fn set(&self, checked: &Checked, sandbox: Arc<Sandbox>) -> BenchmarkSet {
+        let rules = checked.problems.rules();
+        BenchmarkSet::new(checked.problems.problems.clone(), sandbox, rules, self.prompt)
+            .with_shots(checked.shown.clone())
     }
 }
 

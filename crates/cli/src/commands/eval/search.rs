@@ -49,6 +49,10 @@ pub(super) fn settings(arguments: &Arguments) -> Result<Option<SearchSettings>> 
         {
             *samples = *drawn;
         }
+        (SearchSettings::BestOfN(_), SamplesSource::File(file)) if is_set("samples") => {
+            let message = format!("--set samples: expected no number, as {} has the samples", file.display());
+            return Err(Usage(message).into());
+        }
         (SearchSettings::Beam(Beam { width, .. }), _) if !is_set("width") && arguments.beams > 0 => {
             *width = arguments.beams;
         }
@@ -129,7 +133,9 @@ pub(super) fn among_given(
     let Searched { set, problems, limits, .. } =
         self::problems(arguments, &arguments.only_input()?, Arc::clone(&sandbox), terminal)?;
     let set = SearchSet::new(set.as_ref(), problems, sandbox, limits);
-    evaluation.provenance.insert("search".into(), settings.signature());
+    let counts = || evaluation.tasks.iter().map(|task| task.samples.len());
+    let signature = settings.signature_among(counts().min().unwrap_or(0), counts().max().unwrap_or(0));
+    evaluation.provenance.insert("search".into(), signature);
     search_given(&set, &mut evaluation.tasks, settings.chooser(), workers)?;
     Ok(())
 }
