@@ -14,6 +14,8 @@ use hone_model::weights::{
     fetch, load_peft,
 };
 use hone_model::{ModelConfig, Network, Trainable, ValueHead};
+use hone_rl::Algorithm;
+use hone_rl::algorithms::BCoder;
 use hone_runlog::RunDir;
 use hone_train::CheckpointStore;
 
@@ -61,6 +63,10 @@ pub(crate) struct Trained {
     pub(crate) step: u64,
     /// What was trained.
     pub(crate) trainable: Trainable,
+    /// By what.
+    algorithm: Algorithm,
+    /// The temperature it was sampled at: its log-probs are those of the logits over this.
+    temperature: f32,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -115,9 +121,14 @@ impl OpenedModel {
         };
         let mut opened = OpenedModel::open(&recipe.model.name, terminal)?;
         opened.name = checkpoint.unwrap_or(run).display().to_string();
-        let trainable = recipe.model.trainable();
-        opened.trained =
-            Some(Trained { run: run.to_path_buf(), step: found.step, trainable, tensors: found.tensors });
+        opened.trained = Some(Trained {
+            run: run.to_path_buf(),
+            step: found.step,
+            trainable: recipe.model.trainable(),
+            algorithm: recipe.algorithm,
+            temperature: recipe.trainer.sampling.temperature,
+            tensors: found.tensors,
+        });
         Ok(opened)
     }
 
@@ -181,6 +192,16 @@ impl OpenedModel {
     pub(crate) fn critic_outputs(&self) -> usize {
         let bias = self.trained.as_ref().and_then(|trained| trained.tensors.get("parameter.value_head.bias"));
         bias.map_or(0, |bias| bias.values.len())
+    }
+
+    /// The method of a run of B-Coder, for log-probs at temperature 1.
+    pub(crate) fn b_coder(&self) -> Option<BCoder> {
+        match self.trained.as_ref()? {
+            Trained { algorithm: Algorithm::BCoder(method), temperature, .. } => {
+                Some(BCoder { alpha: method.alpha / f64::from(*temperature), ..method.clone() })
+            }
+            _ => None,
+        }
     }
 
     /// A network to sample from: the base, or the run's policy. Takes the weights.

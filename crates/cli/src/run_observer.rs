@@ -2,10 +2,10 @@
 
 use hone_environment::CodeEnvironmentSet;
 use hone_rl::{Observer, ObserverError, Progress as Place, Stage, StepReport, TrainerConfig};
-use hone_runlog::monitor::{Tried, suspect};
+use hone_runlog::monitor::suspect;
 use hone_runlog::{
     Alert, MetricsWriter, Monitor, MonitorConfig, RunDir, RunlogError, SuspectProgram, TrajectoryRecord,
-    metric, read_metrics, write_trajectories,
+    Tried, metric, write_trajectories,
 };
 
 use crate::interrupt::Interrupt;
@@ -45,9 +45,7 @@ impl<'a> RunObserver<'a> {
         terminal: &'a Terminal,
     ) -> Result<RunObserver<'a>, RunlogError> {
         let metrics = MetricsWriter::open(run)?;
-        let mut monitor = Monitor::new(watch.clone());
-        read_metrics(run)?.iter().for_each(|row| monitor.recall(&row.values));
-        monitor.recall_alerts(&run.alerts()?);
+        let monitor = Monitor::of(watch.clone(), run)?;
         let mut progress = Progress::start(terminal, "training", step, config.steps, Lines::Each);
         progress.limit(config.time_limit_minutes);
         Ok(RunObserver {
@@ -104,6 +102,7 @@ impl<'a> RunObserver<'a> {
     ) -> Result<(), RunlogError> {
         let metrics: Vec<(String, f64)> =
             report.metrics.iter().map(|(name, value)| (name.to_string(), *value)).collect();
+        self.run.write_tried(report.step, &tried)?;
         let alerts: Vec<Alert> = self.monitor.step(report.step, &metrics, records, tried);
         self.run.write_alerts(&alerts)?;
         for alert in &alerts {

@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::coverage;
 use crate::{
-    Environment, EnvironmentError, EnvironmentSet, Feedback, Graders, Judged, Message, NoScanner,
-    Observation, RewardPart, RewardValue, Role, Scanner, Security, Step, Verdict, check_rewards,
-    extract_program,
+    Assessors, Environment, EnvironmentError, EnvironmentSet, Feedback, Judged, Message, Observation,
+    RewardPart, Role, Step, Verdict, extract_program,
 };
 
 /// Settings of programming episodes.
@@ -78,11 +77,8 @@ pub struct CodeEnvironmentSet {
     tasks: Vec<Task>,
     sandbox: Arc<Sandbox>,
     config: CodeEnvironmentConfig,
-    rewards: Vec<RewardPart>,
-    graders: Graders,
+    rewards: Assessors,
     has_coverage: bool,
-    /// There if a part of the reward asks it.
-    scanner: Option<Scanner>,
 }
 
 impl CodeEnvironmentSet {
@@ -97,16 +93,8 @@ impl CodeEnvironmentSet {
         if tasks.is_empty() {
             return Err(failure("expected at least one task, found none".into()));
         }
-        let rewards = vec![RewardPart::default()];
-        Ok(CodeEnvironmentSet {
-            tasks,
-            sandbox,
-            config,
-            rewards,
-            graders: Graders::default(),
-            has_coverage: false,
-            scanner: None,
-        })
+        let rewards = Assessors::start(vec![RewardPart::default()]).map_err(failure)?;
+        Ok(CodeEnvironmentSet { tasks, sandbox, config, rewards, has_coverage: false })
     }
 
     /// The same with verdicts that say which lines the tests left out; every program that compiles runs twice then.
@@ -124,48 +112,14 @@ impl CodeEnvironmentSet {
     /// The same with the reward made of these parts. Reads the sources of graders, and starts the scanner if it is asked.
     pub fn with_rewards(mut self, rewards: Vec<RewardPart>) -> Result<CodeEnvironmentSet, EnvironmentError> {
         let failure = |message: String| EnvironmentError { id: "reward".into(), message };
-        check_rewards(&rewards).map_err(failure)?;
-        self.graders = Graders::read(&rewards).map_err(failure)?;
-        if rewards.iter().any(|part| matches!(part, RewardPart::Security(_))) {
-            self.scanner = Some(Scanner::start().map_err(|error| failure(error.to_string()))?);
-        }
-        self.rewards = rewards;
+        self.rewards = Assessors::start(rewards).map_err(failure)?;
         Ok(self)
     }
 
     /// The same without a reward of its own: what an answer is worth is said elsewhere.
     pub fn without_rewards(mut self) -> CodeEnvironmentSet {
-        self.rewards.clear();
+        self.rewards = Assessors::none();
         self
-    }
-
-    /// The value of every part, and their weighted sum.
-    fn reward(&self, judged: &Judged<'_>) -> Result<(f64, Vec<RewardValue>), EnvironmentError> {
-        let mut sum = 0.0;
-        let mut values = Vec::with_capacity(self.rewards.len());
-        for part in &self.rewards {
-            let value = match (part.value(judged), part) {
-                (None, RewardPart::Program(grader)) => {
-                    self.graders.grade(grader, judged, &self.sandbox).map_err(|error| EnvironmentError {
-                        id: judged.task.to_string(),
-                        message: error.to_string(),
-                    })?
-                }
-                (None, RewardPart::Security(security)) => self.scan(security, judged)?,
-                (value, _) => value.unwrap_or(0.0),
-            };
-            sum += part.weight() * value;
-            values.push(RewardValue { name: part.name().to_string(), value });
-        }
-        Ok((sum, values))
-    }
-
-    fn scan(&self, security: &Security, judged: &Judged<'_>) -> Result<f64, EnvironmentError> {
-        let Some(scanner) = &self.scanner else { return Ok(0.0) };
-        let findings = scanner.scan(&judged.verdict.program);
-        let failure =
-            |error: NoScanner| EnvironmentError { id: judged.task.into(), message: error.to_string() };
-        findings.map(|findings| security.value(&findings)).map_err(failure)
     }
 
     /// A call on which a program differs from its task's reference, in words, if one is found among inputs that the task's
@@ -286,14 +240,17 @@ impl Environment for CodeEnvironment<'_> {
             mode: judgement.mode,
             missed_lines,
         };
-        let (reward, parts) = self.set.reward(&Judged {
+        let judged = Judged {
             task: &self.task.id,
             instruction: &self.task.instruction,
             reference: &self.task.reference,
+            entry_point: &self.task.entry_point,
+            tests: &self.task.tests,
             answer: action,
             is_program_only,
             verdict: &verdict,
-        })?;
+        };
+        let (reward, parts) = self.set.rewards.reward(&judged, &self.set.sandbox).map_err(failure)?;
         if verdict.class == OutcomeClass::Passed {
             self.turns_left = 0;
         }

@@ -16,6 +16,7 @@ pub use environment::{
 pub use feedback::{Feedback, describe_failure};
 pub use program::extract_program;
 pub use reward::{
-    Findings, Grader, GraderError, Graders, Judged, NoScanner, OutcomeClasses, Plain, RewardPart,
-    RewardValue, Scanner, Security, SecurityFinding, Severity, check_rewards,
+    Assessors, Efficiencies, Efficiency, EfficiencyError, Findings, Grader, GraderError, Graders, Judged,
+    NoScanner, OutcomeClasses, Plain, RewardPart, RewardValue, Scanner, Security, SecurityFinding, Severity,
+    check_rewards,
 };

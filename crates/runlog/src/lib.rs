@@ -22,6 +22,7 @@ pub mod summary;
 mod switch;
 pub mod tensorboard;
 mod trajectory;
+mod tried;
 
 pub use alert::{Alert, AlertKind, SuspectProgram};
 pub use atomic::{AtomicFile, atomic_write};
@@ -36,3 +37,4 @@ pub use trajectory::{
     ErrorRecord, TrajectoryRecord, read_trajectories, trajectory_files, truncate_trajectories_after,
     write_trajectories,
 };
+pub use tried::Tried;

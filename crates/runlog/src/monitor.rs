@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, AlertKind, SuspectProgram};
-use crate::{TrajectoryRecord, metric};
+use crate::{RunDir, RunlogError, TrajectoryRecord, Tried, metric, read_metrics};
 
 /// Steps before which nothing is said: a median of fewer says little.
 const LEAST_STEPS: usize = 6;
@@ -87,15 +87,6 @@ impl MonitorConfig {
     }
 }
 
-/// A program that passed and was tried on inputs that its tests do not have.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tried {
-    /// The program.
-    pub program: SuspectProgram,
-    /// Whether it differs from the reference there; `program.proof` says where.
-    pub differs: bool,
-}
-
 /// What the monitor knows of the steps before.
 #[derive(Debug, Clone)]
 pub struct Monitor {
@@ -122,14 +113,21 @@ impl Monitor {
         }
     }
 
-    /// Takes in a step that was watched before the run was interrupted; says nothing.
-    pub fn recall(&mut self, metrics: &[(String, f64)]) {
-        let value = |name: &str| metrics.iter().find(|(found, _)| found == name).map(|(_, value)| *value);
-        self.remember(&value);
+    /// A monitor that has seen the steps of a run so far: it goes on as if the run had not been interrupted.
+    pub fn of(config: MonitorConfig, run: &RunDir) -> Result<Monitor, RunlogError> {
+        let mut monitor = Monitor::new(config);
+        for row in read_metrics(run)? {
+            let value =
+                |name: &str| row.values.iter().find(|(found, _)| *found == name).map(|(_, value)| *value);
+            monitor.remember(&value);
+        }
+        monitor.fall_silent(&run.alerts()?);
+        monitor.take_in(run.tried()?);
+        Ok(monitor)
     }
 
-    /// Takes in the alerts of before, so that none is repeated.
-    pub fn recall_alerts(&mut self, alerts: &[Alert]) {
+    /// What was said is not said again for a while.
+    fn fall_silent(&mut self, alerts: &[Alert]) {
         for alert in alerts {
             self.silent_until.insert(alert.kind, alert.step + self.config.window as u64);
         }
@@ -182,7 +180,8 @@ impl Monitor {
             let threshold = self.config.repeated_tasks as f64;
             speak(AlertKind::RepeatedProgram, message, tasks as f64, threshold, programs);
         }
-        if let Some((share, programs)) = self.differing(tried) {
+        self.take_in(tried);
+        if let Some((share, programs)) = self.differing() {
             let message = format!(
                 "{:.0}% of the last programs that passed their tests differ from the reference on other inputs",
                 100.0 * share
@@ -191,7 +190,7 @@ impl Monitor {
         }
         self.remember(&value);
         alerts.retain(|alert| self.silent_until.get(&alert.kind).is_none_or(|until| step > *until));
-        self.recall_alerts(&alerts);
+        self.fall_silent(&alerts);
         alerts
     }
 
@@ -233,8 +232,8 @@ impl Monitor {
         (most.len() >= least).then(|| (programs(), most.len()))
     }
 
-    /// The share of the last tried programs that are wrong on other inputs, if it is too large.
-    fn differing(&mut self, tried: Vec<Tried>) -> Option<(f64, Vec<SuspectProgram>)> {
+    /// Keeps the first programs that were tried, and the last.
+    fn take_in(&mut self, tried: Vec<Tried>) {
         for one in tried {
             if self.first_tried.len() < TRIED {
                 self.first_tried.push(one.differs);
@@ -244,6 +243,10 @@ impl Monitor {
                 self.last_tried.pop_front();
             }
         }
+    }
+
+    /// The share of the last tried programs that are wrong on other inputs, if it is too large.
+    fn differing(&self) -> Option<(f64, Vec<SuspectProgram>)> {
         if self.last_tried.len() < TRIED {
             return None;
         }

@@ -6,6 +6,7 @@
 //! metrics.jsonl          numbers a step that depend on recipe and seed only
 //! timings.jsonl          numbers a step that depend on the clock
 //! alerts.jsonl           what the monitor found suspicious, if anything
+//! tried.jsonl            programs that passed and were tried on other inputs
 //! tensorboard/           both again, as events
 //! trajectories/          step-000012.jsonl.zst, …
 //! checkpoints/  eval/    before.json, after.json, …
@@ -138,6 +139,7 @@ impl RunDir {
         jsonl::truncate_after(&self.metrics_path(), step)?;
         jsonl::truncate_after(&self.timings_path(), step)?;
         jsonl::truncate_after(&self.alerts_path(), step)?;
+        jsonl::truncate_after(&self.tried_path(), step)?;
         tensorboard::truncate_after(&self.tensorboard_dir(), step)?;
         truncate_trajectories_after(self, step)
     }

@@ -18,7 +18,7 @@ Examples:
   hone audit my-tasks.jsonl --mutants 100 --json
 
 Shows each task's tests programs that are wrong (constants, known ways to cheat, the reference with one small change) and
-the reference several times. Lists every task whose tests accept a wrong program, with a call that proves it, and every
+the reference several times; programs that pass and some of the wrong ones twice. Lists every task whose tests accept a wrong program, with a call that proves it, and every
 task whose verdict changes from run to run. A mutant that passes but that no call was found to tell apart is counted as
 undecided: it may be right.
 

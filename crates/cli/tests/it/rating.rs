@@ -174,8 +174,8 @@ fn answers_are_rated_checked_and_learned_from() {
         .code(2)
         .says(&["holds ratings by judge", "hint: choose another"]);
 
-    // Preference and ranking methods learn from the file.
-    for kind in ["dpo", "rrhf"] {
+    // Preference and ranking methods learn from the file, and a reward model does.
+    for kind in ["dpo", "rrhf", "reward-model"] {
         let text = fs::read_to_string(&recipe).unwrap();
         let grpo = "type = \"grpo\"\ndynamic_sampling = false\nmask_truncated = false";
         let path = folder.path().join(format!("{kind}.toml"));

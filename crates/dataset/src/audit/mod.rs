@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! reference × runs        verdicts differ                      → flaky
+//! some of those below × 2 verdicts differ                      → flaky
 //! constants, empty        passes                               → constant
 //! known hacks             passes                               → hack
 //! mutants of reference    passes, and a call tells it apart    → mutant
@@ -29,13 +30,15 @@ pub struct AuditConfig {
     pub runs: usize,
     /// Mutants of each reference at most.
     pub mutants: usize,
+    /// Wrong programs that are judged once more, beside every one that passes; 0 judges none again.
+    pub repeated: usize,
     /// Limits of every program.
     pub limits: Limits,
 }
 
 impl Default for AuditConfig {
     fn default() -> Self {
-        AuditConfig { runs: 3, mutants: 24, limits: Limits::default() }
+        AuditConfig { runs: 3, mutants: 24, repeated: 4, limits: Limits::default() }
     }
 }
 
@@ -117,27 +120,65 @@ pub fn audit(task: &Task, sandbox: &Sandbox, config: &AuditConfig) -> Result<Aud
         audit.findings.push(finding(kind, "the reference", &task.reference, proof));
         return Ok(audit);
     }
-    for probe in hacks::probes(task) {
-        audit.judged += 1;
-        if verdict(&probe.program)? == OutcomeClass::Passed {
-            let witness = witness(task, &probe.program, sandbox, &config.limits)?;
-            let proof = witness.map_or("it passes every test".into(), |witness| witness.proof());
-            audit.findings.push(finding(probe.kind, &probe.what, &probe.program, proof));
-        }
+    let mut shown: Vec<Shown> = hacks::probes(task)
+        .into_iter()
+        .map(|probe| Shown {
+            kind: probe.kind,
+            what: probe.what,
+            program: probe.program,
+            verdicts: Vec::new(),
+        })
+        .collect();
+    let mutants = mutants::mutants(&task.reference, config.mutants).into_iter();
+    shown.extend(mutants.map(|mutant| {
+        let (what, program) = (mutant.change, mutant.program);
+        Shown { kind: Kind::Mutant, what, program, verdicts: Vec::new() }
+    }));
+    audit.mutants = shown.iter().filter(|one| one.kind == Kind::Mutant).count();
+    for one in &mut shown {
+        one.verdicts.push(verdict(&one.program)?);
     }
-    for mutant in mutants::mutants(&task.reference, config.mutants) {
-        (audit.judged, audit.mutants) = (audit.judged + 1, audit.mutants + 1);
-        if verdict(&mutant.program)? != OutcomeClass::Passed {
+    for index in repeated(&shown, config.repeated) {
+        let again = verdict(&shown[index].program)?;
+        shown[index].verdicts.push(again);
+    }
+    audit.judged += shown.iter().map(|one| one.verdicts.len()).sum::<usize>();
+    for Shown { kind, what, program, verdicts } in shown {
+        if verdicts.iter().any(|class| *class != verdicts[0]) {
+            let proof = format!("verdicts of {} runs: {}", verdicts.len(), names(&verdicts));
+            audit.findings.push(finding(Kind::Flaky, &what, &program, proof));
             continue;
         }
-        match witness(task, &mutant.program, sandbox, &config.limits)? {
-            Some(witness) => {
-                audit.findings.push(finding(Kind::Mutant, &mutant.change, &mutant.program, witness.proof()));
-            }
-            None => audit.undecided += 1,
+        if verdicts[0] != OutcomeClass::Passed {
+            continue;
+        }
+        match (witness(task, &program, sandbox, &config.limits)?, kind) {
+            (Some(witness), _) => audit.findings.push(finding(kind, &what, &program, witness.proof())),
+            (None, Kind::Mutant) => audit.undecided += 1,
+            (None, _) => audit.findings.push(finding(kind, &what, &program, "it passes every test".into())),
         }
     }
     Ok(audit)
+}
+
+/// A program that the tests are shown.
+struct Shown {
+    kind: Kind,
+    what: String,
+    program: String,
+    verdicts: Vec<OutcomeClass>,
+}
+
+/// Indices of the programs that are judged once more: every one that passed, and `count` of the others, evenly spread.
+fn repeated(shown: &[Shown], count: usize) -> Vec<usize> {
+    if count == 0 {
+        return Vec::new();
+    }
+    let is_passed = |index: &usize| shown[*index].verdicts[0] == OutcomeClass::Passed;
+    let (passed, failed): (Vec<usize>, Vec<usize>) = (0..shown.len()).partition(is_passed);
+    let count = count.min(failed.len());
+    let spread = (0..count).map(|place| failed[place * failed.len() / count]);
+    passed.into_iter().chain(spread).collect()
 }
 
 /// A call on which a program differs from the task's reference, in words, if one is found: a second opinion on a program

@@ -65,13 +65,31 @@ fn a_verdict_that_changes_is_flaky_and_one_that_fails_is_wrong() {
     assert_eq!((wrong.findings[0].kind, wrong.judged), (Kind::Reference, 2));
 }
 
+/// Tests that throw dice only where a program is wrong: the reference always passes them, and so would a repeated look at it.
+#[test]
+fn a_wrong_program_whose_verdict_changes_makes_the_tests_flaky() {
+    let dice = "assert largest([3, 9]) == 9 or __import__('os').urandom(1)[0] < 128";
+    let unsure = task("def largest(xs):\n    return max(xs)", &[dice]);
+    let audited = |repeated: usize| {
+        let config = AuditConfig { repeated, limits: limits(), ..AuditConfig::default() };
+        audit(&unsure, &sandbox(), &config).expect("the sandbox works")
+    };
+    let (once, twice) = (audited(0), audited(30));
+    let flaky = |audit: &Audit| audit.findings.iter().filter(|one| one.kind == Kind::Flaky).count();
+    assert_eq!(flaky(&once), 0);
+    assert!(flaky(&twice) >= 1 && twice.judged > once.judged, "{twice:?}");
+    let found = twice.findings.iter().find(|one| one.kind == Kind::Flaky).expect("counted");
+    assert_ne!(found.program, unsure.reference);
+    assert!(found.proof.starts_with("verdicts of 2 runs: "), "{}", found.proof);
+}
+
 #[test]
 fn many_are_audited_in_order() {
     let tasks = ["a", "b", "c", "d"].map(|id| Task {
         id: id.into(),
         ..task("def largest(xs):\n    return max(xs)", &["assert largest([1, 2]) == 2"])
     });
-    let config = AuditConfig { runs: 1, mutants: 2, limits: limits() };
+    let config = AuditConfig { runs: 1, mutants: 2, repeated: 0, limits: limits() };
     let audits = audit_all(&tasks, &sandbox(), &config).expect("the sandbox works");
     let ids: Vec<&str> = audits.iter().map(|audit| audit.task.as_str()).collect();
     assert_eq!(ids, ["a", "b", "c", "d"]);

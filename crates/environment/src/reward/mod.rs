@@ -7,14 +7,18 @@
 //!
 //! Not here: what depends on tokens or log-probs (length, overlong answers, KL): `hone_rl::TokenReward`.
 
+mod assessors;
+mod efficiency;
 mod grader;
 mod security;
 
 use hone_metrics::Language;
 use hone_metrics::codebleu::{data_flow_match, syntax_match};
-use hone_sandbox::OutcomeClass;
+use hone_sandbox::{OutcomeClass, TestSuite};
 use serde::{Deserialize, Serialize};
 
+pub use assessors::Assessors;
+pub use efficiency::{Efficiencies, Efficiency, EfficiencyError};
 pub use grader::{Grader, GraderError, Graders};
 pub use security::{Findings, NoScanner, Scanner, Security, SecurityFinding, Severity};
 
@@ -43,6 +47,8 @@ pub enum RewardPart {
     Format(Plain),
     /// What bandit finds in the program: 0 if nothing, down to −1.
     Security(Security),
+    /// How fast a right program is against the reference.
+    Efficiency(Efficiency),
     /// A program of the user's says what the answer is worth.
     Program(Grader),
 }
@@ -113,6 +119,10 @@ pub struct Judged<'a> {
     pub instruction: &'a str,
     /// A program that is right.
     pub reference: &'a str,
+    /// The function that the tests call.
+    pub entry_point: &'a str,
+    /// The tests.
+    pub tests: &'a TestSuite,
     /// What the policy wrote.
     pub answer: &'a str,
     /// Whether the answer is the program and nothing else.
@@ -123,7 +133,7 @@ pub struct Judged<'a> {
 
 impl RewardPart {
     /// Every type's name, in the order of the list.
-    pub const TYPES: [&'static str; 9] = [
+    pub const TYPES: [&'static str; 10] = [
         "all-pass",
         "fraction",
         "outcome-classes",
@@ -132,6 +142,7 @@ impl RewardPart {
         "data-flow-match",
         "format",
         "security",
+        "efficiency",
         "program",
     ];
 
@@ -156,6 +167,7 @@ impl RewardPart {
             RewardPart::DataFlowMatch(_) => "data-flow-match",
             RewardPart::Format(_) => "format",
             RewardPart::Security(_) => "security",
+            RewardPart::Efficiency(_) => "efficiency",
             RewardPart::Program(grader) => &grader.name,
         }
     }
@@ -171,11 +183,12 @@ impl RewardPart {
             | RewardPart::Format(plain) => plain.weight,
             RewardPart::OutcomeClasses(classes) => classes.weight,
             RewardPart::Security(security) => security.weight,
+            RewardPart::Efficiency(efficiency) => efficiency.weight,
             RewardPart::Program(grader) => grader.weight,
         }
     }
 
-    /// v; `None` for a grader or a scanner, which have to be asked.
+    /// v; `None` for what has to be asked: a grader, a scanner, the costs of programs.
     pub fn value(&self, judged: &Judged<'_>) -> Option<f64> {
         let Verdict { class, tests_passed, tests_total, program, .. } = judged.verdict;
         let is_passed = *class == OutcomeClass::Passed;
@@ -196,7 +209,7 @@ impl RewardPart {
                 share(data_flow_match(Language::Python, program, judged.reference))
             }
             RewardPart::Format(_) => f64::from(u8::from(judged.is_program_only)),
-            RewardPart::Security(_) | RewardPart::Program(_) => return None,
+            RewardPart::Security(_) | RewardPart::Efficiency(_) | RewardPart::Program(_) => return None,
         })
     }
 
@@ -209,6 +222,7 @@ impl RewardPart {
         match self {
             RewardPart::OutcomeClasses(classes) => classes.check(),
             RewardPart::Security(security) => security.check(),
+            RewardPart::Efficiency(efficiency) => efficiency.check(),
             RewardPart::Program(grader) => grader.check(),
             _ => Ok(()),
         }

@@ -27,6 +27,8 @@ fn value(part: &RewardPart, verdict: &Verdict) -> f64 {
         task: "t",
         instruction: "",
         reference: REFERENCE,
+        entry_point: "f",
+        tests: &TestSuite::Asserts { setup: String::new(), asserts: Vec::new() },
         answer: "",
         is_program_only: true,
         verdict,
@@ -98,6 +100,10 @@ fn senseless_lists_are_refused() {
     check(
         &[RewardPart::AllPass(Plain { weight: 0.0 })],
         "[0].weight: expected a finite number other than 0, found 0",
+    );
+    check(
+        &[RewardPart::Efficiency(Efficiency { without_workload: Some(f64::NAN), ..Efficiency::default() })],
+        "[0].without_workload: expected a finite number, found NaN",
     );
     let low = OutcomeClasses { passed: -0.3, ..OutcomeClasses::default() };
     let message = check_rewards(&[RewardPart::OutcomeClasses(low)]).expect_err("senseless");

@@ -1,5 +1,7 @@
 //! Programming episodes through the real sandbox.
 
+mod efficiency;
+
 use std::sync::Arc;
 
 use hone_dataset::Task;

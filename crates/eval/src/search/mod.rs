@@ -23,7 +23,7 @@ mod settings;
 mod visible;
 
 pub use choice::{Chooser, order};
-pub use network::NetworkProposer;
+pub use network::{NetworkProposer, Ranking, Reading};
 pub use problems::{SearchProblem, SearchSet};
 pub use proposer::{Ask, CriticView, EndpointProposer, Proposal, Proposer};
 pub use result::{PassAtTPoint, SearchSummary};

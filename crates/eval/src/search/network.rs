@@ -2,7 +2,7 @@
 //!
 //! A head of four numbers a token is CodeRL's critic: logits of the classes compile error, runtime error, failed test,
 //! passed. After token t, p = softmax(e_t); of a whole answer, softmax of the largest logits over time. A head of one
-//! number is a value function: it stands for p(pass) as it is.
+//! number is a value function: it stands for p(pass) as it is, unless the method that trained it says how it is read.
 
 use std::ops::ControlFlow;
 
@@ -27,6 +27,34 @@ pub struct NetworkProposer<'a> {
     pub slots: usize,
     /// Numbers a token of the value head; 0 without one.
     pub critic_outputs: usize,
+    /// How a head of one number is read; `None` as it is.
+    pub reading: Option<Reading<'a>>,
+}
+
+/// What a whole answer is ranked by. Each slice is `[T]`: log π of its tokens, log π of the likeliest in their places, and the
+/// head's numbers before them.
+pub type Ranking<'a> = dyn Fn(&[f64], &[f64], &[f64]) -> f64 + 'a;
+
+/// How the method that trained a head of one number reads it.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// The value of a state, by the head's number.
+    pub value: &'a dyn Fn(f64) -> f64,
+    /// What a whole answer is ranked by.
+    pub whole: &'a Ranking<'a>,
+}
+
+impl Reading<'_> {
+    /// By the numbers before every token and after the last one, and rows that may go on behind the answer.
+    fn view(&self, logprobs: &[f32], likeliest: &[f32], values: &[f32]) -> CriticView {
+        let tokens = values.len().saturating_sub(1);
+        let wide = |row: &[f32]| row[..tokens].iter().map(|x| f64::from(*x)).collect::<Vec<f64>>();
+        CriticView {
+            passes: values.iter().skip(1).map(|value| (self.value)(f64::from(*value))).collect(),
+            fails: Vec::new(),
+            whole: (self.whole)(&wide(logprobs), &wide(likeliest), &wide(values)),
+        }
+    }
 }
 
 impl NetworkProposer<'_> {
@@ -97,13 +125,17 @@ impl Proposer for NetworkProposer<'_> {
         let longer = |answer: &&[u32]| [*answer, &[0]].concat();
         let group = PromptGroup { prompt, completions: answers.iter().map(longer).collect() };
         let options = ForwardOptions { temperature: 1.0, adapter: Adapter::On, keep_activations: false };
-        let values = self.network.forward(&[group], options)?.values;
-        let Some(values) = values.and_then(|mut groups| groups.pop()) else {
+        let said = self.network.forward(&[group], options)?;
+        let Some(values) = said.values.and_then(|mut groups| groups.pop()) else {
             return Err(EvalError::Config {
                 message: "expected a network with a value head, found none".into(),
             });
         };
-        Ok(values.iter().map(|values| view(values, self.critic_outputs)).collect())
+        let Some(reading) = self.reading else {
+            return Ok(values.iter().map(|values| view(values, self.critic_outputs)).collect());
+        };
+        let rows = said.logprobs[0].iter().zip(&said.likeliest[0]).zip(&values);
+        Ok(rows.map(|((logprobs, likeliest), values)| reading.view(logprobs, likeliest, values)).collect())
     }
 
     fn has_critic(&self) -> bool {
@@ -158,5 +190,20 @@ mod tests {
         near(found.whole, 3.0 / 7.0);
         let value = view(&[0.5, 0.25, 0.75], 1);
         assert_eq!((value.passes, value.fails, value.whole), (vec![0.25, 0.75], vec![], 0.75));
+    }
+
+    /// The row behind the last token belongs to none of the answer: it is the state after it.
+    #[test]
+    fn a_method_reads_its_own_head() {
+        let whole = |logprobs: &[f64], likeliest: &[f64], values: &[f64]| {
+            assert_eq!(
+                (logprobs, likeliest, values),
+                (&[-1.0, -2.0][..], &[-0.5, -2.0][..], &[4.0, 5.0][..])
+            );
+            7.0
+        };
+        let reading = Reading { value: &|v| 10.0 * v, whole: &whole };
+        let found = reading.view(&[-1.0, -2.0, -9.0], &[-0.5, -2.0, -9.0], &[4.0, 5.0, 6.0]);
+        assert_eq!(found, CriticView { passes: vec![50.0, 60.0], fails: vec![], whole: 7.0 });
     }
 }

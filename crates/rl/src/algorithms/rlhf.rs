@@ -15,10 +15,19 @@
 //! | β, target, horizon | `kl_coefficient`, `kl_target`, `kl_horizon` |
 //! | everything else | as in `ppo` |
 //!
-//! β 0.02, ε 0.2, λ 0.95 and γ 1 are the paper's as recalled, not read again; its γ_ptx is 27.8 against text of another
-//! corpus and a loss of another scale, 0.05 here is OpenRLHF's `ptx_coef`. The text that is mixed in is the references',
-//! not a corpus. The value function is a head on the policy, not a copy of the reward model. The target is Ziegler's 6 nats
-//! a sequence (arXiv 1909.08593), off by default. A group of one is fine.
+//! β 0.02, ε 0.2 and γ 1 are the paper's (appendix C.4); λ is not printed there, 0.95 is what most use. The text that is mixed
+//! in is the references', not a corpus. The value function is a head on the policy, not a copy of the reward model. The target
+//! is Ziegler's 6 nats a sequence (arXiv 1909.08593), off by default. A group of one is fine.
+//!
+//! γ_ptx is 27.8 in the paper and 0.05 here (OpenRLHF's `ptx_coef`), because it weighs something else. Whether the paper's
+//! log π(x) is a sum or a mean over tokens is not printed; what follows holds for both.
+//! - Its x are texts of the corpus that the policy was pre-trained on, eight an episode. It begins near the least loss on
+//!   them, where E ∇log π(x) is about 0 and the term is about −γ/2 (θ − θ_0)ᵀ F (θ − θ_0), F the Fisher matrix of that text: a spring,
+//!   which pulls back what PPO moves and moves little itself, however large γ is. 20 and more undid its regressions (E.6).
+//! - The references are no such text: E ∇log π(g) is not 0 from the first step on, so the term is a force. Both losses here are
+//!   means over tokens, PPO's of A ∇log π with A whitened to deviation 1. At its largest, all tokens agreeing, that is one
+//!   ∇log π of a token, as the references' is; so γ_ptx is the least ratio of imitation to PPO, and more where advantages
+//!   cancel. 27.8 would be supervised fine-tuning.
 
 use hone_model::ValueHead;
 use hone_train::ConfigError;
@@ -156,6 +165,17 @@ mod tests {
         let (value, parts) = total_loss(&method, &[[&sampled[..], &[reference]].concat()]);
         near(&[value - alone], &[0.5 * 0.65]);
         near(&parts[2].logprobs, &[-0.25, -0.25]);
+    }
+
+    /// By hand: where all tokens agree on an advantage of 1, the gradients of sample and reference are as 1 to γ_ptx, whatever
+    /// their lengths.
+    #[test]
+    fn the_coefficient_is_the_ratio_to_one_that_all_tokens_agree_on() {
+        let method = Rlhf { ptx_coefficient: 0.5, ..Rlhf::default() };
+        let reference = Case { is_gold: true, behaviour: Vec::new(), ..Case::new(&[0.0; 5], 0.0) };
+        let (_, parts) = total_loss(&method, &[vec![Case::new(&[0.0; 3], 1.0), reference]]);
+        let pull = |index: usize| parts[index].logprobs.iter().sum::<f64>();
+        near(&[pull(0), pull(1)], &[-1.0, -0.5]);
     }
 
     #[test]

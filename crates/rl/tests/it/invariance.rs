@@ -5,9 +5,10 @@ use hone_model::SamplingParams;
 use hone_rl::{Algorithm, Trainer, TrainerConfig};
 use hone_train::OptimizerConfig;
 
+use crate::alphabet::RestOfAlphabet;
 use crate::loop_checks::{CODEC, LETTERS, Recorder};
 use crate::offline::log;
-use crate::tabular::{RestOfAlphabet, TabularNetwork};
+use crate::tabular::TabularNetwork;
 
 fn config() -> TrainerConfig {
     TrainerConfig {

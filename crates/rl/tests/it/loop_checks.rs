@@ -7,7 +7,8 @@ use hone_rl::{
 };
 use hone_train::OptimizerConfig;
 
-use crate::tabular::{NextLetter, TabularNetwork, decode, encode, render};
+use crate::alphabet::{NextLetter, decode, encode, render};
+use crate::tabular::TabularNetwork;
 
 pub(crate) const LETTERS: usize = 5;
 pub(crate) const LENGTH: usize = 3;

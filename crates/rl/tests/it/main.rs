@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests themselves do")]
 
+mod alphabet;
+mod b_coder;
 mod documentation;
 mod engine;
+mod heard;
 mod invariance;
 mod learning;
 mod loop_checks;

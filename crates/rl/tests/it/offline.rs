@@ -1,14 +1,15 @@
 //! Learning from a log alone: what a run sampled before it was any good is enough for the preference methods.
 
 use hone_model::SamplingParams;
-use hone_rl::algorithms::{BCoder, Dpo, Grpo, RewardModel};
+use hone_rl::algorithms::{Dpo, Grpo, RewardModel};
 use hone_rl::{Algorithm, Group, StepReport, Trainer, TrainerConfig};
 use hone_train::OptimizerConfig;
 
+use crate::alphabet::RestOfAlphabet;
 use crate::loop_checks::{CODEC, LETTERS, Recorder};
-use crate::tabular::{RestOfAlphabet, TabularNetwork};
+use crate::tabular::TabularNetwork;
 
-fn config() -> TrainerConfig {
+pub(crate) fn config() -> TrainerConfig {
     TrainerConfig {
         steps: 120,
         prompts_per_step: 8,
@@ -46,7 +47,7 @@ pub(crate) fn log() -> Vec<Group> {
 }
 
 /// Mean reward of a network's samples at a temperature: low as ranked models are meant to be sampled with, or 1.
-fn score(network: &mut TabularNetwork, temperature: f32) -> f64 {
+pub(crate) fn score(network: &mut TabularNetwork, temperature: f32) -> f64 {
     let environments = RestOfAlphabet::new(LETTERS);
     let mut recorder = Recorder::default();
     let optimizer = OptimizerConfig { learning_rate: 1e-9, ..config().optimizer };
@@ -89,16 +90,6 @@ fn preference_methods_learn_from_a_log() {
         }
     }
     assert!(failures.is_empty(), "{failures:#?}");
-}
-
-/// Value-based, from the same log and the references, in its vetted setting, at temperature 1. It rises above chance (0.08 to
-/// 0.28 when this was written) and stays far from nine tenths: its targets trust the base's likeliest tokens, and all are equally likely to the toy's base.
-#[test]
-fn b_coder_learns_from_a_log() {
-    let log = log();
-    let (before, after) = learn(BCoder::default().into(), &log, 1.0);
-    eprintln!("b-coder: {before:.2} → {after:.2}");
-    assert!(before < 0.2 && after > 2.5 * before, "{before} → {after}");
 }
 
 /// From offline to online: what the log teaches is there at the switch, and sampling with half of each batch replayed goes on
@@ -211,6 +202,46 @@ fn a_log_that_cannot_teach_is_refused() {
     let mut equal = log();
     equal.iter_mut().flat_map(|group| &mut group.trajectories).for_each(|one| one.turn_return = 0.5);
     refuse(equal, "groups of equal rewards");
+}
+
+/// Sampling beside the log would be of no use to it.
+#[test]
+fn what_learns_from_a_log_only_samples_nothing_beside_it() {
+    let mut network = TabularNetwork::adapter(LETTERS + 1);
+    let environments = RestOfAlphabet::new(LETTERS);
+    let model = Algorithm::RewardModel(RewardModel::default());
+    let mixed = TrainerConfig { replay_fraction: 0.5, ..config() };
+    let mut trainer = Trainer::new(mixed, model, &mut network, &environments, CODEC).unwrap();
+    trainer.learn_from(log()).unwrap();
+    let message = trainer.run(None, &mut ()).unwrap_err().to_string();
+    assert!(
+        message.starts_with("`replay_fraction` must be 1 for what learns from a log only, got 0.5"),
+        "{message}"
+    );
+}
+
+/// People's preferences, without any log-prob: the reward model puts pairs in order that were kept aside.
+#[test]
+fn a_reward_model_learns_from_preferences() {
+    let mut network = TabularNetwork::remembering(LETTERS + 1);
+    let environments = RestOfAlphabet::new(LETTERS);
+    let preferred = |place: usize| {
+        let letter = place % (LETTERS - 1);
+        let right: Vec<u32> = (letter + 2..=LETTERS).map(|token| token as u32).collect();
+        let wrong: Vec<u32> = right.iter().rev().chain(&[1]).copied().collect();
+        let ended = |tokens: Vec<u32>| [tokens, vec![0]].concat();
+        let answers = vec![(ended(wrong), 2.0), (ended(right), 4.5), (vec![0], 1.0)];
+        Group::from_answers(&format!("rest/{letter}"), place, vec![letter as u32 + 1], answers)
+    };
+    let mut recorder = Recorder::default();
+    let model = Algorithm::RewardModel(RewardModel::default());
+    let config = TrainerConfig { steps: 20, ..config() };
+    let mut trainer = Trainer::new(config, model, &mut network, &environments, CODEC).unwrap();
+    trainer.learn_from_answers((0..30).map(preferred).collect()).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    let loss = |index: usize| recorder.reports[index].value("update/loss").unwrap();
+    let accuracy = recorder.reports[19].value("pairs/heldout_accuracy");
+    assert!(accuracy == Some(1.0) && loss(19) < 0.5 * loss(0), "{accuracy:?} {} {}", loss(0), loss(19));
 }
 
 #[test]

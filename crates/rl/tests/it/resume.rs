@@ -4,8 +4,9 @@ use hone_rl::algorithms::{Grpo, Ppo, Rltf};
 use hone_rl::{Algorithm, RlError, StopCause, Trainer, TrainerConfig};
 use hone_train::{CheckpointStore, NamedTensor};
 
+use crate::alphabet::NextLetter;
 use crate::loop_checks::{CODEC, LENGTH, LETTERS, Recorder, config, grpo};
-use crate::tabular::{NextLetter, TabularNetwork};
+use crate::tabular::TabularNetwork;
 
 /// Runs until done or until the recorder stops it. `is_killed`: then nothing is saved but the regular checkpoints.
 fn run(

@@ -3,8 +3,9 @@
 use hone_rl::algorithms::Remax;
 use hone_rl::{Algorithm, Kl, Length, Overlong, StepReport, TokenReward, Trainer, TrainerConfig};
 
+use crate::alphabet::NextLetter;
 use crate::loop_checks::{CODEC, LENGTH, LETTERS, Recorder, config, grpo};
-use crate::tabular::{NextLetter, TabularNetwork};
+use crate::tabular::TabularNetwork;
 
 fn run(network: &mut TabularNetwork, algorithm: Algorithm, parts: Vec<TokenReward>) -> Vec<StepReport> {
     let environments = NextLetter::new(LETTERS, LENGTH);

@@ -1,27 +1,36 @@
-//! A network that is a table: the logits of a token depend on the token before it alone. Not a language model; it lets
-//! the loop be tested without the engine, and can be made to misbehave.
+//! A network that is a table: the logits of a token depend on the token before it alone or, where it remembers, on everything
+//! before it. Not a language model; it lets the loop be tested without the engine, and can be made to misbehave.
 
 use std::ops::ControlFlow;
 
-use hone_environment::{Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step};
 use hone_model::{
     Adapter, Completion, FinishReason, ForwardOptions, GenerateRequest, ModelConfig, ModelError, Network,
     Parameter, PromptGroup, TokenGradients, TokenValues, ValueHead,
 };
 
-/// Letters `a`, `b`, …; token 0 ends a completion.
+/// Rows of a network that remembers; contexts are told apart by a hash.
+const CONTEXTS: usize = 1 << 14;
+
+/// Letters `a`, `b`, …; token 0 ends a completion. S rows, one a state: the token before, or a context.
 pub(crate) struct TabularNetwork {
     config: ModelConfig,
     vocabulary: usize,
+    /// Whether a state is everything before a token.
+    remembers: bool,
+    /// What the adapter is added to, `[S, V]`.
+    base: Vec<f32>,
+    /// `[S, V]`
     pub(crate) logits: Vec<f32>,
     gradients: Vec<f32>,
-    /// Value of a state, which is the token before, and its gradient; empty without a value head.
+    /// Value of a state, and its gradient; empty without a value head.
     pub(crate) values: Vec<f32>,
     value_gradients: Vec<f32>,
     outputs: usize,
     kept: Option<(Vec<PromptGroup>, f32)>,
     /// Added to what `forward` says of a token: a defect.
     pub(crate) forward_error: f32,
+    /// Whether every answer is empty.
+    pub(crate) is_mute: bool,
     name: &'static str,
 }
 
@@ -45,6 +54,8 @@ impl TabularNetwork {
         TabularNetwork {
             config,
             vocabulary,
+            remembers: false,
+            base: vec![0.0; vocabulary * vocabulary],
             logits: vec![0.0; vocabulary * vocabulary],
             gradients: vec![0.0; vocabulary * vocabulary],
             values: Vec::new(),
@@ -52,6 +63,7 @@ impl TabularNetwork {
             outputs: 0,
             kept: None,
             forward_error: 0.0,
+            is_mute: false,
             name: "table",
         }
     }
@@ -61,13 +73,58 @@ impl TabularNetwork {
         TabularNetwork { name: "lora_table", ..TabularNetwork::new(vocabulary) }
     }
 
-    /// Log-probs of every token after `previous`.
-    fn distribution(&self, previous: u32, temperature: f32, adapter: Adapter) -> Vec<f32> {
-        let begin = previous as usize * self.vocabulary;
-        let row = &self.logits[begin..begin + self.vocabulary];
-        let scale = if adapter == Adapter::On { 1.0 / temperature } else { 0.0 };
-        let total: f32 = row.iter().map(|logit| (logit * scale).exp()).sum();
-        row.iter().map(|logit| logit * scale - total.ln()).collect()
+    /// An adapter over a uniform base whose states are everything before a token: what a language model can tell apart.
+    pub(crate) fn remembering(vocabulary: usize) -> TabularNetwork {
+        let table = vec![0.0; CONTEXTS * vocabulary];
+        TabularNetwork {
+            remembers: true,
+            base: table.clone(),
+            logits: table.clone(),
+            gradients: table,
+            ..TabularNetwork::adapter(vocabulary)
+        }
+    }
+
+    /// A new adapter over what this network has learned.
+    pub(crate) fn into_base(self) -> TabularNetwork {
+        let base = self.base.iter().zip(&self.logits).map(|(base, logit)| base + logit).collect();
+        let new = match self.remembers {
+            true => TabularNetwork::remembering(self.vocabulary),
+            false => TabularNetwork::adapter(self.vocabulary),
+        };
+        TabularNetwork { base, ..new }
+    }
+
+    fn states(&self) -> usize {
+        self.logits.len() / self.vocabulary
+    }
+
+    /// The state after a context: its last token, or a hash of it all (FNV-1a).
+    fn state(&self, context: &[u32]) -> usize {
+        match self.remembers {
+            false => *context.last().unwrap() as usize,
+            true => {
+                let mix = |hash: u64, token: &u32| (hash ^ u64::from(*token)).wrapping_mul(0x100_0000_01b3);
+                let hash = context.iter().fold(0xcbf2_9ce4_8422_2325, mix);
+                (hash ^ (hash >> 32)) as usize % CONTEXTS
+            }
+        }
+    }
+
+    /// The state before each token of a completion, `[T]`.
+    fn states_before(&self, prompt: &[u32], completion: &[u32]) -> Vec<usize> {
+        let context = [prompt, completion].concat();
+        (0..completion.len()).map(|t| self.state(&context[..prompt.len() + t])).collect()
+    }
+
+    /// Log-probs of every token in a state.
+    fn distribution(&self, state: usize, temperature: f32, adapter: Adapter) -> Vec<f32> {
+        let row = state * self.vocabulary..(state + 1) * self.vocabulary;
+        let own = if adapter == Adapter::On { 1.0 } else { 0.0 };
+        let pairs = self.base[row.clone()].iter().zip(&self.logits[row]);
+        let row: Vec<f32> = pairs.map(|(base, logit)| (base + own * logit) / temperature).collect();
+        let total: f32 = row.iter().map(|logit| logit.exp()).sum();
+        row.iter().map(|logit| logit - total.ln()).collect()
     }
 }
 
@@ -92,17 +149,16 @@ impl Network for TabularNetwork {
             let (mut logprobs, mut entropies, mut states) = (Vec::new(), Vec::new(), Vec::new());
             let mut likeliest = Vec::new();
             for completion in &group.completions {
-                let mut previous = *group.prompt.last().unwrap();
                 let (mut row, mut entropy_row, mut value_row) = (Vec::new(), Vec::new(), Vec::new());
                 let mut likeliest_row = Vec::new();
-                for &token in completion {
-                    let distribution = self.distribution(previous, options.temperature, options.adapter);
+                let states_before = self.states_before(&group.prompt, completion);
+                for (&token, state) in completion.iter().zip(states_before) {
+                    let distribution = self.distribution(state, options.temperature, options.adapter);
                     row.push(distribution[token as usize] + self.forward_error);
                     entropy_row.push(entropy(&distribution));
                     likeliest_row.push(distribution[largest(&distribution)]);
-                    let state = previous as usize * self.outputs..(previous as usize + 1) * self.outputs;
-                    value_row.extend_from_slice(&self.values[state]);
-                    previous = token;
+                    value_row
+                        .extend_from_slice(&self.values[state * self.outputs..(state + 1) * self.outputs]);
                 }
                 logprobs.push(row);
                 entropies.push(entropy_row);
@@ -129,11 +185,9 @@ impl Network for TabularNetwork {
         let mut values = self.forward(batch, ForwardOptions { keep_activations: false, ..options })?;
         for (g, group) in batch.iter().enumerate() {
             for (c, completion) in group.completions.iter().enumerate() {
-                let mut previous = *group.prompt.last().unwrap();
-                for (t, &token) in completion.iter().enumerate() {
-                    let distribution = self.distribution(previous, options.temperature, options.adapter);
+                for (t, state) in self.states_before(&group.prompt, completion).into_iter().enumerate() {
+                    let distribution = self.distribution(state, options.temperature, options.adapter);
                     values.logprobs[g][c][t] = distribution[tokens[g][c][t] as usize];
-                    previous = token;
                 }
             }
         }
@@ -145,12 +199,10 @@ impl Network for TabularNetwork {
         batch: &[PromptGroup],
         options: ForwardOptions,
     ) -> Result<Vec<Vec<Vec<u32>>>, ModelError> {
-        let after = |previous: &u32| {
-            largest(&self.distribution(*previous, options.temperature, options.adapter)) as u32
-        };
+        let likeliest =
+            |state: usize| largest(&self.distribution(state, options.temperature, options.adapter)) as u32;
         let row = |group: &PromptGroup, completion: &Vec<u32>| {
-            let states = group.prompt.last().into_iter().chain(completion);
-            states.take(completion.len()).map(after).collect()
+            self.states_before(&group.prompt, completion).into_iter().map(likeliest).collect()
         };
         Ok(batch.iter().map(|group| group.completions.iter().map(|one| row(group, one)).collect()).collect())
     }
@@ -159,15 +211,15 @@ impl Network for TabularNetwork {
         let (batch, temperature) = self.kept.take().expect("forward kept its activations");
         for (g, group) in batch.iter().enumerate() {
             for (c, completion) in group.completions.iter().enumerate() {
-                let mut previous = *group.prompt.last().unwrap();
-                for (t, &token) in completion.iter().enumerate() {
-                    let distribution = self.distribution(previous, temperature, Adapter::On);
+                let states_before = self.states_before(&group.prompt, completion);
+                for (t, (&token, state)) in completion.iter().zip(states_before).enumerate() {
+                    let distribution = self.distribution(state, temperature, Adapter::On);
                     let by_logprob = gradients.logprobs[g][c][t];
                     let by_entropy = gradients.entropies.as_ref().map_or(0.0, |rows| rows[g][c][t]);
                     for k in 0..self.outputs {
                         let by_value =
                             gradients.values.as_ref().map_or(0.0, |rows| rows[g][c][t * self.outputs + k]);
-                        self.value_gradients[previous as usize * self.outputs + k] += by_value;
+                        self.value_gradients[state * self.outputs + k] += by_value;
                     }
                     let entropy = entropy(&distribution);
                     let by_likeliest = gradients.likeliest.as_ref().map_or(0.0, |rows| rows[g][c][t]);
@@ -175,12 +227,11 @@ impl Network for TabularNetwork {
                     for (other, logprob) in distribution.iter().enumerate() {
                         let is_token = f32::from(u8::from(other == token as usize));
                         let p = logprob.exp();
-                        self.gradients[previous as usize * self.vocabulary + other] +=
-                            (by_logprob * (is_token - p) - by_entropy * p * (logprob + entropy)
-                                + by_likeliest * (f32::from(u8::from(other == best)) - p))
-                                / temperature;
+                        self.gradients[state * self.vocabulary + other] += (by_logprob * (is_token - p)
+                            - by_entropy * p * (logprob + entropy)
+                            + by_likeliest * (f32::from(u8::from(other == best)) - p))
+                            / temperature;
                     }
-                    previous = token;
                 }
             }
         }
@@ -189,7 +240,7 @@ impl Network for TabularNetwork {
 
     fn add_value_head(&mut self, head: ValueHead) -> Result<(), ModelError> {
         self.outputs = head.outputs;
-        self.values = vec![0.0; self.vocabulary * head.outputs];
+        self.values = vec![0.0; self.states() * head.outputs];
         self.value_gradients = self.values.clone();
         Ok(())
     }
@@ -221,14 +272,14 @@ impl Network for TabularNetwork {
                 text: String::new(),
                 finish: FinishReason::Length,
             };
-            let mut previous = *request.prompt.last().unwrap();
-            while completion.tokens.len() < request.sampling.max_new_tokens {
+            let mut context = request.prompt.clone();
+            while !self.is_mute && completion.tokens.len() < request.sampling.max_new_tokens {
                 state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
                 let mut rest = (state >> 40) as f32 / (1u64 << 24) as f32;
                 let temperature = request.sampling.temperature;
                 let is_greedy = temperature == 0.0;
                 let temperature = if is_greedy { 1.0 } else { temperature };
-                let distribution = self.distribution(previous, temperature, Adapter::On);
+                let distribution = self.distribution(self.state(&context), temperature, Adapter::On);
                 let best = distribution.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let chosen = distribution.iter().position(|&logprob| {
                     rest -= logprob.exp();
@@ -237,7 +288,7 @@ impl Network for TabularNetwork {
                 let token = chosen.unwrap_or(self.vocabulary - 1);
                 completion.tokens.push(token as u32);
                 completion.logprobs.push(distribution[token]);
-                previous = token as u32;
+                context.push(token as u32);
                 if token == 0 {
                     completion.finish = FinishReason::StopToken;
                     break;
@@ -252,9 +303,10 @@ impl Network for TabularNetwork {
     }
 
     fn parameters(&mut self) -> Vec<Parameter<'_>> {
+        let states = self.states();
         let mut all = vec![Parameter {
             name: self.name,
-            shape: [self.vocabulary, self.vocabulary],
+            shape: [states, self.vocabulary],
             values: &mut self.logits,
             gradients: &mut self.gradients,
             is_decayed: false,
@@ -262,7 +314,7 @@ impl Network for TabularNetwork {
         if self.outputs > 0 {
             all.push(Parameter {
                 name: "value_head.weight",
-                shape: [self.vocabulary, self.outputs],
+                shape: [states, self.outputs],
                 values: &mut self.values,
                 gradients: &mut self.value_gradients,
                 is_decayed: false,
@@ -281,152 +333,4 @@ impl Network for TabularNetwork {
     fn activation_bytes_per_token(&self) -> usize {
         4 * self.vocabulary
     }
-}
-
-/// Task `i`: after the prompt letter `i`, say the letter that follows it in the alphabet. The reward is the fraction
-/// of right letters, in words as long as they may be.
-pub(crate) struct NextLetter {
-    pub(crate) letters: usize,
-    pub(crate) length: usize,
-    /// This task's environment fails.
-    pub(crate) broken: Option<usize>,
-    ids: Vec<String>,
-}
-
-impl NextLetter {
-    pub(crate) fn new(letters: usize, length: usize) -> NextLetter {
-        let ids = (0..letters).map(|letter| format!("next/{letter}")).collect();
-        NextLetter { letters, length, broken: None, ids }
-    }
-}
-
-impl EnvironmentSet for NextLetter {
-    fn len(&self) -> usize {
-        self.letters
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.ids[index]
-    }
-
-    fn open(&self, index: usize) -> Box<dyn Environment + '_> {
-        Box::new(Episode { set: self, index })
-    }
-}
-
-struct Episode<'a> {
-    set: &'a NextLetter,
-    index: usize,
-}
-
-impl Environment for Episode<'_> {
-    fn observe(&self) -> Observation {
-        let content = letter(self.index as u32 + 1).to_string();
-        Observation {
-            messages: vec![Message { role: Role::User, content }],
-            answer_prefix: String::new(),
-            stop: Vec::new(),
-        }
-    }
-
-    fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
-        if self.set.broken == Some(self.index) {
-            return Err(EnvironmentError {
-                id: self.set.id(self.index).into(),
-                message: "no sandbox".into(),
-            });
-        }
-        let mut expected = self.index;
-        let right = action.chars().take(self.set.length).filter(|&said| {
-            expected = (expected + 1) % self.set.letters;
-            said == letter(expected as u32 + 1)
-        });
-        Ok(Step {
-            reward: right.count() as f64 / self.set.length as f64,
-            parts: Vec::new(),
-            verdict: None,
-            next: None,
-        })
-    }
-}
-
-/// Task `i`: after the prompt letter `i`, say the rest of the alphabet and stop. The reward is the fraction of right letters
-/// before the first wrong one, of the letters due or said, whichever are more. A policy that only knows the last token
-/// can solve it, and has to learn to stop.
-pub(crate) struct RestOfAlphabet {
-    letters: usize,
-    ids: Vec<String>,
-}
-
-impl RestOfAlphabet {
-    pub(crate) fn new(letters: usize) -> RestOfAlphabet {
-        RestOfAlphabet { letters, ids: (0..letters).map(|letter| format!("rest/{letter}")).collect() }
-    }
-}
-
-impl EnvironmentSet for RestOfAlphabet {
-    fn len(&self) -> usize {
-        self.letters
-    }
-
-    fn id(&self, index: usize) -> &str {
-        &self.ids[index]
-    }
-
-    fn solution(&self, index: usize) -> Option<String> {
-        Some((index + 1..self.letters).map(|next| letter(next as u32 + 1)).collect())
-    }
-
-    fn open(&self, index: usize) -> Box<dyn Environment + '_> {
-        Box::new(RestEpisode { letters: self.letters, index })
-    }
-
-    fn open_part_way(&self, index: usize, given: f64) -> Box<dyn Environment + '_> {
-        let due = (self.letters - 1 - index) as f64;
-        Box::new(RestEpisode { letters: self.letters, index: index + (given * due).round() as usize })
-    }
-}
-
-struct RestEpisode {
-    letters: usize,
-    index: usize,
-}
-
-impl Environment for RestEpisode {
-    fn observe(&self) -> Observation {
-        Observation {
-            messages: vec![Message { role: Role::User, content: letter(self.index as u32 + 1).to_string() }],
-            answer_prefix: String::new(),
-            stop: Vec::new(),
-        }
-    }
-
-    fn step(&mut self, action: &str) -> Result<Step, EnvironmentError> {
-        let due: Vec<char> = (self.index + 1..self.letters).map(|next| letter(next as u32 + 1)).collect();
-        let right = action.chars().zip(&due).take_while(|(said, due)| said == *due).count();
-        let most = due.len().max(action.chars().count());
-        let reward = if most == 0 { 1.0 } else { right as f64 / most as f64 };
-        Ok(Step { reward, parts: Vec::new(), verdict: None, next: None })
-    }
-}
-
-fn letter(token: u32) -> char {
-    char::from_u32('a' as u32 + token - 1).unwrap()
-}
-
-/// Text of tokens, without the end token.
-pub(crate) fn decode(tokens: &[u32]) -> String {
-    tokens.iter().filter(|&&token| token > 0).map(|&token| letter(token)).collect()
-}
-
-/// Tokens of a text of letters.
-pub(crate) fn encode(text: &str) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
-    Ok(text.chars().map(|said| said as u32 - 'a' as u32 + 1).collect())
-}
-
-/// Tokens of an observation.
-pub(crate) fn render(
-    observation: &Observation,
-) -> Result<Vec<u32>, Box<dyn std::error::Error + Send + Sync>> {
-    encode(&observation.messages[0].content)
 }

@@ -1,6 +1,7 @@
 //! A run that was hacked is noticed within steps and with its programs; one that learns is left in peace.
 
 use super::*;
+use crate::{Manifest, MetricsWriter};
 
 fn metrics(reward: f64, pass_rate: f64, length: f64) -> Vec<(String, f64)> {
     [
@@ -133,17 +134,40 @@ fn passing_programs_that_are_wrong_elsewhere_are_noticed_where_they_become_many(
     assert!(found[0].programs[0].proof.contains("the reference says"));
 }
 
+/// A run whose reward jumps and whose passing programs become wrong, interrupted after any of its steps.
 #[test]
-fn a_resumed_run_goes_on_watching_where_it_was() {
-    let run = |step: u64| metrics(if step < 30 { 0.2 + 0.05 * noise(step) } else { 0.95 }, 0.2, 30.0);
+fn a_resumed_run_flags_what_an_uninterrupted_one_does() {
+    let numbers = |step: u64| metrics(if step < 20 { 0.2 + 0.05 * noise(step) } else { 0.95 }, 0.2, 30.0);
+    let tried = |step: u64| {
+        let differs = |index: u64| Tried {
+            program: SuspectProgram { task: format!("task {index}"), ..SuspectProgram::default() },
+            differs: if step < 14 { index % 4 == 0 } else { index % 4 != 0 },
+        };
+        vec![differs(2 * step), differs(2 * step + 1)]
+    };
+    let watch = |monitor: &mut Monitor, step: u64| monitor.step(step, &numbers(step), &[], tried(step));
     let mut whole = Monitor::new(MonitorConfig::default());
-    let all: Vec<Alert> = (1..=40).flat_map(|step| whole.step(step, &run(step), &[], Vec::new())).collect();
-    let mut resumed = Monitor::new(MonitorConfig::default());
-    (1..=31).for_each(|step| resumed.recall(&run(step)));
-    resumed.recall_alerts(&all);
-    let rest: Vec<Alert> =
-        (32..=40).flat_map(|step| resumed.step(step, &run(step), &[], Vec::new())).collect();
-    assert!(!all.is_empty() && rest.is_empty(), "{all:?} {rest:?}");
+    let all: Vec<Alert> = (1..=34).flat_map(|step| watch(&mut whole, step)).collect();
+    let kinds: Vec<AlertKind> = all.iter().map(|alert| alert.kind).collect();
+    for kind in [AlertKind::PassesButDiffers, AlertKind::RewardJump] {
+        assert!(kinds.contains(&kind), "{kinds:?}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = RunDir::create(folder.path().join("run"), &Manifest::default()).expect("created");
+    let mut written = MetricsWriter::open(&run).expect("opened");
+    let mut alerts = Vec::new();
+    for step in 1..=34 {
+        // Every step is the first after an interruption.
+        let mut monitor = Monitor::of(MonitorConfig::default(), &run).expect("read");
+        let found = watch(&mut monitor, step);
+        written.log(step, &numbers(step)).expect("written");
+        run.write_tried(step, &tried(step)).expect("written");
+        run.write_alerts(&found).expect("written");
+        alerts.extend(found);
+    }
+    assert_eq!(alerts, all);
+    run.truncate_after(3).expect("cut");
+    assert_eq!(run.tried().expect("read"), (1..=3).flat_map(tried).collect::<Vec<_>>());
 }
 
 #[test]

@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use hone_environment::{CodeEnvironmentConfig, CodeEnvironmentSet, EnvironmentSet, Observation};
 use hone_eval::endpoint::Endpoint;
 use hone_eval::search::{
-    Beam, BestOfN, EndpointProposer, NetworkProposer, Proposer, SearchProblem, SearchSet, SearchSettings,
-    SearchSummary, examples_of_problem, examples_of_task, search, search_given,
+    Beam, BestOfN, EndpointProposer, NetworkProposer, Proposer, Reading, SearchProblem, SearchSet,
+    SearchSettings, SearchSummary, examples_of_problem, examples_of_task, search, search_given,
 };
 use hone_eval::{EvalConfig, Evaluation, Progress as EvalProgress, Provenance, TaskEvaluation, Timing};
+use hone_rl::algorithms::BCoder;
 use hone_sandbox::{Limits, Sandbox};
 
 use super::journal::Journal;
@@ -92,6 +93,9 @@ pub(super) fn run(
             let described = model.describe();
             let mut network = model.policy(terminal.threads.unwrap_or(0))?;
             let critic_outputs = model.critic_outputs();
+            let b_coder = model.b_coder();
+            let (value, whole) = b_coder.as_ref().map(readings).unzip();
+            let reading = value.as_ref().zip(whole.as_ref()).map(|(value, whole)| Reading { value, whole });
             let mut network = Interruptible { network: &mut network, interrupt };
             let mut proposer = NetworkProposer {
                 network: &mut network,
@@ -99,6 +103,7 @@ pub(super) fn run(
                 decode: &|tokens: &[u32]| model.text.decode(tokens),
                 slots: config.slots,
                 critic_outputs,
+                reading,
             };
             (work.search(&mut proposer)?, described)
         }
@@ -115,6 +120,14 @@ pub(super) fn run(
     let seconds = start.elapsed().as_secs_f64();
     let timing = Timing { generation_seconds: seconds, total_seconds: seconds };
     Ok((Evaluation { config, tasks, provenance, timing }, described))
+}
+
+/// How B-Coder reads its head: V under its cap, and of a whole answer the implied reward.
+fn readings(method: &BCoder) -> (impl Fn(f64) -> f64, impl Fn(&[f64], &[f64], &[f64]) -> f64) {
+    let whole = |logprobs: &[f64], likeliest: &[f64], values: &[f64]| {
+        method.implied_reward(logprobs, likeliest, values)
+    };
+    (|v| method.capped(v).0, whole)
 }
 
 /// Chooses among the samples of a file, already judged.
