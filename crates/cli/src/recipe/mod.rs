@@ -19,7 +19,7 @@ use hone_runlog::MonitorConfig;
 use hone_sandbox::Isolation;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use error::RecipeError;
+pub(crate) use error::{RecipeError, closest};
 pub(crate) use reward::RewardTable;
 pub(crate) use source::Source;
 

@@ -11,7 +11,6 @@ mod samples;
 mod search;
 mod shown;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -119,8 +118,7 @@ fn model(
         (Box::new(arguments.set(&checked, sandbox)), checked.provenance)
     } else {
         let environment = CodeEnvironmentConfig::default();
-        let path = PathBuf::from(benchmark);
-        let mut tasks = load_checked(&path, &sandbox, &environment.limits(), terminal)?;
+        let mut tasks = load_checked(&problems::tasks_path(benchmark)?, &sandbox, &environment.limits(), terminal)?;
         tasks.truncate(arguments.limit.unwrap_or(usize::MAX));
         (Box::new(CodeEnvironmentSet::new(tasks, sandbox, environment)?), Provenance::new())
     };

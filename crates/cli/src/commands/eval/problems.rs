@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use hone_dataset::Task;
 use hone_eval::Provenance;
 use hone_eval::benchmark::{
-    Benchmark, BenchmarkSet, Problem, PromptStyle, ReferenceCheck, Rules, Shot, TASK_RULES, check_references,
-    find_benchmark, read_shots, sha256, shots_sha256,
+    Benchmark, BenchmarkSet, Problem, PromptStyle, ReferenceCheck, Rules, Shot, TASK_RULES, benchmarks,
+    check_references, find_benchmark, read_shots, sha256, shots_sha256,
 };
 use hone_sandbox::Sandbox;
 use sha2::{Digest, Sha256};
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::Arguments;
 use crate::exit::Usage;
 use crate::progress::{Lines, Progress};
+use crate::recipe::closest;
 use crate::terminal::Terminal;
 
 /// Problems and where they are from.
@@ -71,14 +72,8 @@ impl Problems {
         let path = match (benchmark, file) {
             (_, Some(file)) => file.to_owned(),
             (Some(benchmark), None) => locate(benchmark)?,
-            (None, None) => PathBuf::from(name),
+            (None, None) => tasks_path(name)?,
         };
-        if benchmark.is_none() && !path.is_file() {
-            let message = format!(
-                "expected a benchmark's name or a tasks file, found {name:?}\nhint: `hone benchmark list` names them"
-            );
-            return Err(Usage(message).into());
-        }
         let mut problems = match benchmark {
             Some(benchmark) => benchmark.read(&path).map_err(|error| Usage(error.to_string()))?,
             None => Task::load(&path)?.iter().map(Problem::of_task).collect(),
@@ -269,6 +264,21 @@ pub(crate) fn folders() -> Vec<PathBuf> {
     let named = std::env::var_os("HONE_BENCHMARKS").map(PathBuf::from);
     let cache = hone_model::weights::cache_folder().ok().map(|cache| cache.join("benchmarks"));
     named.into_iter().chain(cache).collect()
+}
+
+/// A tasks file; what is none may be a benchmark's name, misspelt.
+pub(super) fn tasks_path(name: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let names: Vec<&str> = benchmarks().iter().map(|benchmark| benchmark.name).collect();
+    let hint = match closest(name, &names) {
+        Some(near) => format!("did you mean {near}?"),
+        None => "`hone benchmark list` names the benchmarks".into(),
+    };
+    let message = format!("expected a benchmark's name or a tasks file, found {name:?}\nhint: {hint}");
+    Err(Usage(message).into())
 }
 
 fn locate(benchmark: &Benchmark) -> Result<PathBuf> {
