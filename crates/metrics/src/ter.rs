@@ -206,11 +206,14 @@ impl Alignment {
     }
 }
 
+/// What a shift saves, its length, and how early it starts and ends; the greatest is taken.
+type Rank = (i64, usize, i64, i64);
+
 /// The shift that saves most, with what it saves; of equals the longest, the earliest, the one to the earliest place.
 fn best_shift(words: &[u32], reference: &[u32], tried: &mut usize) -> Option<(i64, Vec<u32>)> {
     let (distance, pairings) = aligned(words, reference);
     let alignment = Alignment::of(&pairings);
-    let mut best: Option<((i64, usize, i64, i64), Vec<u32>)> = None;
+    let mut best: Option<(Rank, Vec<u32>)> = None;
     for (start, place, length) in equal_runs(words, reference) {
         let is_right_already = !alignment.is_wrong[start..start + length].contains(&true);
         let is_matched_already = !alignment.is_missed[place..place + length].contains(&true);

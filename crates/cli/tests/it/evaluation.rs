@@ -146,7 +146,7 @@ fn right_samples_are_compared_with_the_reference_in_cost() {
 /// A folder with a `bandit` of our own that finds something in every program with `eval`, and cannot parse `!`.
 fn played_bandit(folder: &Folder) -> String {
     use std::os::unix::fs::PermissionsExt;
-    let python = folder.path("python");
+    let python = folder.path("scanning-python");
     let script = "#!/bin/sh\necho '{\"ready\": true, \"version\": \"9.9\"}'\nwhile read -r line; do\n  case \"$line\" in\n    *!*) echo '{\"is_skipped\": true}';;\n    *eval*) echo '{\"findings\": [{\"test\": \"B307\", \"severity\": \"MEDIUM\"}]}';;\n    *) echo '{}';;\n  esac\ndone\n";
     for (path, text) in
         [(&python, script.to_owned()), (&folder.path("bandit"), format!("#!{}\n", python.display()))]

@@ -297,7 +297,7 @@ fn evalplus_rows_are_judged_by_their_inputs_and_the_canonical_solution() {
 fn mbpp_plus_has_its_asserts_as_base_tests_and_refuses_what_has_lost_its_tuples() {
     let row = json!({"task_id": 2, "prompt": "Add.", "code": "def f(x):\n    return x + 1\n", "test_imports": [],
                      "test_list": ["assert f(1) == 2"], "test": "assert f(1) == 2\nassert f(5) == 6\n"});
-    let problems = read("mbpp+", &[row.clone()]).expect("a problem");
+    let problems = read("mbpp+", std::slice::from_ref(&row)).expect("a problem");
     let TestSuite::Asserts { asserts, .. } = problems[0].base_tests.as_ref().expect("base tests") else {
         panic!("{:?}", problems[0].base_tests);
     };
