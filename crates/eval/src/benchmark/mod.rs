@@ -19,7 +19,7 @@ mod set;
 mod translated;
 mod translated_answer;
 
-pub use catalogue::{Benchmark, Rules, Source, TASK_RULES, benchmarks, find_benchmark};
+pub use catalogue::{Benchmark, Pace, Rules, Source, TASK_RULES, benchmarks, find_benchmark};
 pub use check::{ReferenceCheck, ReferenceFailure, check_references};
 pub use problem::{Assembly, FunctionEnd, Problem};
 pub(crate) use rows::read_text;

@@ -8,7 +8,7 @@ use hone_environment::{
 use hone_sandbox::{Judgement, Limits, OutcomeClass, Sandbox, SandboxError, Submission, TestSuite};
 use serde::{Deserialize, Serialize};
 
-use super::{Problem, Rules};
+use super::{Problem, ReferenceCheck, Rules};
 
 /// Whether a model is asked a question or continues a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct BenchmarkSet {
     problems: Vec<Problem>,
     sandbox: Arc<Sandbox>,
     limits: Limits,
+    /// CPU time of each problem's programs, in milliseconds, by index.
+    cpu_ms: Vec<u64>,
     style: PromptStyle,
     /// Shown before every question.
     examples: Vec<Message>,
@@ -40,7 +42,16 @@ impl BenchmarkSet {
         style: PromptStyle,
     ) -> BenchmarkSet {
         let limits = limits(rules);
-        BenchmarkSet { problems, sandbox, limits, style, examples: Vec::new() }
+        let cpu_ms = vec![limits.cpu_ms; problems.len()];
+        BenchmarkSet { problems, sandbox, limits, cpu_ms, style, examples: Vec::new() }
+    }
+
+    /// The same with the limits that the references' own CPU times set, where the rules have a pace.
+    pub fn paced(mut self, rules: Rules, references: &ReferenceCheck) -> BenchmarkSet {
+        for (cpu_ms, problem) in self.cpu_ms.iter_mut().zip(&self.problems) {
+            *cpu_ms = rules.cpu_ms_by(references.cpu_ms.get(&problem.id).copied());
+        }
+        self
     }
 
     /// The same with solved problems shown first (few-shot).
@@ -54,7 +65,7 @@ impl BenchmarkSet {
         self
     }
 
-    /// Limits of one program.
+    /// Limits of one program, where no reference sets a pace.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -66,7 +77,9 @@ impl BenchmarkSet {
 
     /// Judges a whole program of problem `index`.
     pub fn judge(&self, index: usize, program: String) -> Result<Verdict, SandboxError> {
-        judge(&self.sandbox, &self.problems[index], program, &self.limits)
+        let cpu_ms = self.cpu_ms[index];
+        let limits = Limits { cpu_ms, wall_ms: wall_ms(cpu_ms), ..self.limits.clone() };
+        Ok(judge_timed(&self.sandbox, &self.problems[index], program, &limits)?.0)
     }
 
     /// The program an answer stands for.
@@ -78,28 +91,34 @@ impl BenchmarkSet {
     }
 }
 
-/// Limits of one program; wall time is generous, so that a busy machine changes no verdict.
+/// Wall time that goes with CPU time: generous, so that a busy machine changes no verdict.
+fn wall_ms(cpu_ms: u64) -> u64 {
+    cpu_ms * 4 + 10_000
+}
+
+/// Limits of one program.
 pub(super) fn limits(rules: Rules) -> Limits {
     Limits {
         cpu_ms: rules.cpu_ms,
-        wall_ms: rules.cpu_ms * 4 + 10_000,
+        wall_ms: wall_ms(rules.cpu_ms),
         memory_bytes: rules.memory_bytes,
         ..Limits::default()
     }
 }
 
-/// Judges a whole program of a problem.
-pub(super) fn judge(
+/// Judges a whole program of a problem; also the CPU time it took, in milliseconds.
+pub(super) fn judge_timed(
     sandbox: &Sandbox,
     problem: &Problem,
     program: String,
     limits: &Limits,
-) -> Result<Verdict, SandboxError> {
+) -> Result<(Verdict, f64), SandboxError> {
     let memory_bytes = problem.memory_bytes.unwrap_or(limits.memory_bytes);
     let limits = Limits { memory_bytes, ..limits.clone() };
     let submission = Submission { tests: tests(problem, &program), solution: program, limits };
     let judgement = sandbox.judge(&submission)?;
-    Ok(verdict(judgement, submission))
+    let cpu_ms = judgement.outcome.cpu_ms;
+    Ok((verdict(judgement, submission), cpu_ms))
 }
 
 /// The tests of a problem; a call goes through `class Solution` where the program has one (APPS, LiveCodeBench).

@@ -410,5 +410,6 @@ impl Arguments {
         let rules = checked.problems.rules();
         BenchmarkSet::new(checked.problems.problems.clone(), sandbox, rules, self.prompt)
             .with_examples(&checked.shown)
+            .paced(rules, &checked.references)
     }
 }
