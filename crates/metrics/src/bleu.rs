@@ -213,8 +213,8 @@ pub(crate) fn statistics(hypothesis: &[u32], references: &[Vec<u32>]) -> Statist
 }
 
 /// The length closest to `length`, the shorter of two that are equally close; 0 without references.
-pub(crate) fn closest_length(length: usize, references: &[Vec<u32>]) -> usize {
-    let lengths = references.iter().map(Vec::len);
+pub(crate) fn closest_length<T: AsRef<[u32]>>(length: usize, references: &[T]) -> usize {
+    let lengths = references.iter().map(|reference| reference.as_ref().len());
     lengths.min_by_key(|reference| (reference.abs_diff(length), *reference)).unwrap_or(0)
 }
 

@@ -4,7 +4,9 @@
 //! draws other trees), so they are pinned in Cargo.toml and named in signatures.
 
 use std::cell::RefCell;
+use std::sync::LazyLock;
 
+use rustc_hash::FxHashSet;
 use serde::{Deserialize, Serialize};
 use tree_sitter::{Parser, Tree};
 
@@ -125,6 +127,13 @@ impl Language {
     /// Whether the whole text is a program of this language, as far as its grammar says.
     pub fn is_well_formed(self, source: &str) -> bool {
         self.parse(source).is_some_and(|tree| !tree.root_node().has_error())
+    }
+
+    /// Whether a word is one of `keywords`.
+    pub(crate) fn is_keyword(self, word: &str) -> bool {
+        static KEYWORDS: LazyLock<Vec<FxHashSet<&'static str>>> =
+            LazyLock::new(|| Language::ALL.iter().map(|language| language.keywords().collect()).collect());
+        KEYWORDS[self as usize].contains(word)
     }
 
     /// Words that weigh more in CodeBLEU's weighted n-gram match; codebleu 0.7.0's lists, their oddities included.

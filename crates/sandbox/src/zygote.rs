@@ -276,6 +276,7 @@ impl Zygote {
             }
             Role::Tester => {
                 sources["calls"] = include_str!("python/calls.py").into();
+                sources["literals"] = include_str!("python/literals.py").into();
                 sources["tester"] = include_str!("python/tester.py").into();
             }
             Role::Launcher => {}

@@ -1,7 +1,8 @@
 //! `cargo xtask bench metrics`: CodeBLEU beside the package `codebleu`, BLEU beside sacrebleu, on the same pairs.
 //!
-//! Both sides compute in one process each, start-up not counted, one thread, CPU time; rounds of both alternate. The sums of the
-//! scores are printed too: a fast wrong number would show.
+//! Both sides compute in one process each, start-up not counted; rounds of both alternate. The comparison is that of one thread
+//! with one thread, in CPU time. Beside it stands the wall time of the whole file, where hone uses all threads and the package,
+//! which knows no threads, one. The sums of the scores are printed too: a fast wrong number would show.
 
 use std::path::PathBuf;
 
@@ -52,9 +53,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let names = ["codebleu", "bleu"];
     let mut seconds = [[vec![], vec![]], [vec![], vec![]]];
     let mut sums = [[0.0; 2]; 2];
+    let (mut wall, mut threads) = ([vec![], vec![]], 0.0);
     for _ in 0..arguments.rounds {
         let answers = [answer(&python, &[&script, &pairs, "3"])?, answer(&hone, &[&pairs, "3"])?];
+        threads = number(&answers[1], "threads")?;
         for (side, found) in answers.iter().enumerate() {
+            wall[side].push(number(found, "codebleu_wall_seconds")?);
             for (index, name) in names.iter().enumerate() {
                 seconds[index][side].push(number(found, &format!("{name}_seconds"))?);
                 sums[index][side] = number(found, &format!("{name}_sum"))?;
@@ -73,7 +77,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             package / hone
         );
     }
-    setting.write(&format!("Metrics on the pairs of {pairs}, one thread"), &text)?;
+    let [package, hone] = wall.map(|times| median(times).unwrap_or(f64::NAN) * 1e3);
+    text += &format!(
+        "\nThat is one thread against one thread. CodeBLEU of the whole file in wall time: the package (one thread, it knows no \
+         more) {package:.1} ms, hone on {threads} threads {hone:.2} ms, {:.1}×.\n",
+        package / hone
+    );
+    setting.write(&format!("Metrics on the pairs of {pairs}"), &text)?;
     Ok(())
 }
 

@@ -66,6 +66,7 @@ struct Shown {
     comparison: &'static str,
     cpu_ms: u64,
     memory_bytes: u64,
+    limits: String,
     broken: &'static [(&'static str, &'static str)],
     exceptions: &'static [(&'static str, &'static str)],
     at_hand: Option<PathBuf>,
@@ -88,6 +89,7 @@ impl Shown {
             comparison: rules.comparison,
             cpu_ms: rules.cpu_ms,
             memory_bytes: rules.memory_bytes,
+            limits: rules.limits_line(),
             broken: benchmark.broken,
             exceptions: benchmark.exceptions,
             at_hand: benchmark.find(&folders()),
@@ -150,7 +152,7 @@ fn show(benchmark: &'static Benchmark, terminal: &Terminal) -> Result<()> {
         format!("at hand     {at_hand}"),
         format!("extraction  {}", shown.extraction),
         format!("comparison  {}", shown.comparison),
-        format!("limits      {} ms CPU, {} MiB", shown.cpu_ms, shown.memory_bytes >> 20),
+        format!("limits      {}", shown.limits),
     ];
     lines.extend(shown.exceptions.iter().map(|(id, how)| format!("exception   {id}: {how}")));
     lines.extend(shown.broken.iter().map(|(id, why)| format!("broken      {id}: {why}")));

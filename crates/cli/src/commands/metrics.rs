@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use hone_eval::{Interval, bootstrap_mean};
 use hone_metrics::bleu::{Bleu, Smoothing};
 use hone_metrics::chrf::Chrf;
-use hone_metrics::codebleu::{CodeBleu, Mode};
+use hone_metrics::codebleu::{CodeBleu, CodeBleuScore, Counts, Mode};
 use hone_metrics::crystal_bleu::TrivialNgrams;
 use hone_metrics::meteor::{Meteor, code_tokens};
 use hone_metrics::rouge::Rouge;
@@ -108,7 +108,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     for name in &arguments.metric {
         match name.as_str() {
             "execution" => scored.push(execution::score(arguments, &segments, terminal)?),
-            name => scored.extend(arguments.score(name, &segments)?),
+            name => scored.extend(arguments.score(name, &segments, terminal)?),
         }
     }
     if terminal.is_json {
@@ -127,7 +127,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
 }
 
 impl Arguments {
-    fn score(&self, name: &str, segments: &[Segment]) -> Result<Vec<Scored>> {
+    fn score(&self, name: &str, segments: &[Segment], terminal: &Terminal) -> Result<Vec<Scored>> {
         let references = segments.iter().map(|one| one.references.len()).max().unwrap_or(1);
         let borrowed: Vec<(&str, Vec<&str>)> = segments
             .iter()
@@ -140,8 +140,7 @@ impl Arguments {
                       of: &dyn Fn(&str, &[&str]) -> Option<f64>| {
             let values: Vec<f64> =
                 pairs().filter_map(|(prediction, references)| of(prediction, references)).collect();
-            let mean = bootstrap_mean(&values);
-            Scored { metric: metric.into(), corpus, mean, lines: values.len(), signature }
+            summarised(metric, corpus, signature, &values)
         };
         // What is one number a pair is that of the best reference.
         let best = |references: &[&str], of: &dyn Fn(&str) -> f64| {
@@ -192,11 +191,7 @@ impl Arguments {
                 let is_exact = |p: &str, one: &str| f64::from(u8::from(edit::is_exact_match(p, one)));
                 vec![scored(name, None, edit::signature(), &|p, r| best(r, &|one| is_exact(p, one)))]
             }
-            "codebleu" => self.codebleu(
-                references,
-                &|metric, corpus, signature, of| scored(metric, corpus, signature, of),
-                &borrowed,
-            )?,
+            "codebleu" => self.codebleu(references, &borrowed, terminal)?,
             "crystalbleu" => {
                 let documents: Vec<Vec<&str>> =
                     segments.iter().flat_map(|one| &one.references).map(|text| code_tokens(text)).collect();
@@ -234,12 +229,12 @@ impl Arguments {
         Ok(Bleu { tokenizer, smoothing, ..Bleu::default() })
     }
 
-    /// CodeBLEU and its four parts.
+    /// CodeBLEU and its four parts; every line is looked at once, on all threads.
     fn codebleu(
         &self,
         references: usize,
-        scored: &ScoredBy<'_>,
         pairs: &[(&str, Vec<&str>)],
+        terminal: &Terminal,
     ) -> Result<Vec<Scored>> {
         let language = self.language.as_deref().and_then(Language::named).ok_or_else(|| {
             let names: Vec<&str> = Language::ALL.iter().map(|language| language.name()).collect();
@@ -254,25 +249,32 @@ impl Arguments {
         })?;
         let codebleu = CodeBleu::new(language, mode);
         let signature = codebleu.signature(references);
-        let corpus = codebleu.corpus(pairs.iter().map(|(p, r)| (*p, r.as_slice())));
+        let segments: Vec<(&str, &[&str])> = pairs.iter().map(|(p, r)| (*p, r.as_slice())).collect();
+        let threads = terminal.threads.filter(|threads| *threads > 0);
+        let threads = threads.or_else(|| Some(std::thread::available_parallelism().ok()?.get()));
+        let counts = codebleu.counts(&segments, threads.unwrap_or(1));
+        let mut all = Counts::default();
+        counts.iter().for_each(|line| all.add(line));
+        let (corpus, lines) =
+            (codebleu.score(&all), counts.iter().map(|line| codebleu.score(line)).collect::<Vec<_>>());
+        let part = |metric: &str, of: &dyn Fn(&CodeBleuScore) -> Option<f64>| {
+            let values: Vec<f64> = lines.iter().filter_map(of).collect();
+            summarised(metric, of(&corpus), signature.clone(), &values)
+        };
         Ok(vec![
-            scored("codebleu", corpus.codebleu, signature.clone(), &|p, r| codebleu.sentence(p, r).codebleu),
-            scored("codebleu ngram", corpus.ngram, signature.clone(), &|p, r| codebleu.sentence(p, r).ngram),
-            scored("codebleu weighted ngram", corpus.weighted_ngram, signature.clone(), &|p, r| {
-                codebleu.sentence(p, r).weighted_ngram
-            }),
-            scored("codebleu syntax", corpus.syntax, signature.clone(), &|p, r| {
-                codebleu.sentence(p, r).syntax
-            }),
-            scored("codebleu data flow", corpus.data_flow, signature, &|p, r| {
-                codebleu.sentence(p, r).data_flow
-            }),
+            part("codebleu", &|score| score.codebleu),
+            part("codebleu ngram", &|score| score.ngram),
+            part("codebleu weighted ngram", &|score| score.weighted_ngram),
+            part("codebleu syntax", &|score| score.syntax),
+            part("codebleu data flow", &|score| score.data_flow),
         ])
     }
 }
 
-/// A metric's name, corpus score, signature, and score of one pair.
-type ScoredBy<'a> = dyn Fn(&str, Option<f64>, String, &dyn Fn(&str, &[&str]) -> Option<f64>) -> Scored + 'a;
+/// A metric by its score of the whole file and its values on the lines where it is defined.
+fn summarised(metric: &str, corpus: Option<f64>, signature: String, values: &[f64]) -> Scored {
+    Scored { metric: metric.into(), corpus, mean: bootstrap_mean(values), lines: values.len(), signature }
+}
 
 /// References cut into words and marks.
 fn cut<'a>(references: &[&'a str]) -> Vec<Vec<&'a str>> {

@@ -57,6 +57,45 @@ pub struct Rules {
     pub cpu_ms: u64,
     /// Memory of one program, in bytes.
     pub memory_bytes: u64,
+    /// Less CPU time than `cpu_ms` where the problem's reference needs little of it.
+    pub pace: Option<Pace>,
+}
+
+/// CPU time of a program by what its problem's reference took here.
+///
+/// EvalPlus (arXiv 2305.01210; evalplus 0.3.1) ends a program that takes longer for one input than 4 times the reference, or
+/// than 1 s if that is more. Here it is all inputs together, so the least is more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How many times the reference's CPU time.
+    pub times: u64,
+    /// The least, in milliseconds.
+    pub least_cpu_ms: u64,
+}
+
+impl Rules {
+    /// CPU time of a program whose problem's reference took `reference_ms`, in milliseconds.
+    pub fn cpu_ms_by(&self, reference_ms: Option<f64>) -> u64 {
+        match (self.pace, reference_ms) {
+            (Some(pace), Some(reference)) => {
+                let paced = (reference * pace.times as f64).ceil() as u64;
+                paced.max(pace.least_cpu_ms).min(self.cpu_ms)
+            }
+            _ => self.cpu_ms,
+        }
+    }
+
+    /// The limits in one line, for results.
+    pub fn limits_line(&self) -> String {
+        let memory = format!("{} MiB", self.memory_bytes >> 20);
+        match self.pace {
+            Some(Pace { times, least_cpu_ms }) => format!(
+                "{times} times the reference's CPU time, at least {least_cpu_ms} ms, at most {} ms, {memory}",
+                self.cpu_ms
+            ),
+            None => format!("{} ms CPU, {memory}", self.cpu_ms),
+        }
+    }
 }
 
 impl Benchmark {
@@ -120,12 +159,18 @@ pub(super) const FUNCTION_RULES: Rules = Rules {
     comparison: "the benchmark's own asserts",
     cpu_ms: 10_000,
     memory_bytes: 1 << 30,
+    pace: None,
 };
 
 /// Rules of a user's own tasks.
 pub const TASK_RULES: Rules = FUNCTION_RULES;
 
-pub(super) const PLUS_RULES: Rules = Rules { cpu_ms: 60_000, memory_bytes: 4 << 30, ..FUNCTION_RULES };
+pub(super) const PLUS_RULES: Rules = Rules {
+    cpu_ms: 60_000,
+    memory_bytes: 4 << 30,
+    pace: Some(Pace { times: 4, least_cpu_ms: 5_000 }),
+    ..FUNCTION_RULES
+};
 
 pub(super) const PROGRAM_RULES: Rules = Rules {
     extraction: "completion: up to the first stop; chat: fenced code by grammar, unused statements dropped",
@@ -147,6 +192,7 @@ pub(super) const CONTEST_RULES: Rules = Rules {
     // 4 s a test is its limit; here it is that of all tests together.
     cpu_ms: 60_000,
     memory_bytes: 1 << 30,
+    pace: None,
 };
 
 pub(super) const LIVE_RULES: Rules = Rules {
@@ -159,6 +205,7 @@ pub(super) const TRANSLATED_RULES: Rules = Rules {
     comparison: "the benchmark's own test program, in the solution's process (weaker: its end is proven, its asserts are not)",
     cpu_ms: 20_000,
     memory_bytes: 2 << 30,
+    pace: None,
 };
 
 pub(super) const LIBRARY_RULES: Rules = Rules {
@@ -171,6 +218,18 @@ pub(super) const LIBRARY_RULES: Rules = Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reference_sets_the_pace_within_bounds() {
+        for (reference, expected) in
+            [(None, 60_000), (Some(80.0), 5_000), (Some(2_000.1), 8_001), (Some(30_000.0), 60_000)]
+        {
+            assert_eq!(PLUS_RULES.cpu_ms_by(reference), expected, "{reference:?}");
+        }
+        assert_eq!(FUNCTION_RULES.cpu_ms_by(Some(80.0)), 10_000);
+        assert_eq!(FUNCTION_RULES.limits_line(), "10000 ms CPU, 1024 MiB");
+        assert!(PLUS_RULES.limits_line().starts_with("4 times the reference's CPU time, at least 5000 ms,"));
+    }
 
     #[test]
     fn names_are_unique_and_found() {

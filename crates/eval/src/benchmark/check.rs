@@ -3,13 +3,14 @@
 //! A benchmark whose references fail measures the machine, not a model (human-eval#57, bigcodebench#13); no score is
 //! printed over it silently.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hone_sandbox::{OutcomeClass, Sandbox, SandboxError};
 use serde::{Deserialize, Serialize};
 
-use super::set::{judge, limits};
+use super::set::{judge_timed, limits};
 use super::{Benchmark, Problem, Rules};
 
 /// What the references did.
@@ -23,6 +24,8 @@ pub struct ReferenceCheck {
     pub without_reference: usize,
     /// References that failed, in the order of the problems.
     pub failures: Vec<ReferenceFailure>,
+    /// CPU time of each reference that passed, in milliseconds, by its problem's id.
+    pub cpu_ms: BTreeMap<String, f64>,
 }
 
 /// A reference that failed.
@@ -81,7 +84,7 @@ pub fn check_references(
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(problem) = problems.get(index) else { break };
                     if let Some(reference) = &problem.reference {
-                        let verdict = judge(sandbox, problem, reference.clone(), &limits);
+                        let verdict = judge_timed(sandbox, problem, reference.clone(), &limits);
                         if verdict.is_err() {
                             next.store(problems.len(), Ordering::Relaxed);
                         }
@@ -95,11 +98,13 @@ pub fn check_references(
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(index, _)| *index);
     let judged = results.len();
-    let mut failures = Vec::new();
+    let (mut failures, mut cpu_ms) = (Vec::new(), BTreeMap::new());
     for (index, verdict) in results {
-        let verdict = verdict?;
-        if verdict.class != OutcomeClass::Passed {
-            let id = problems[index].id.clone();
+        let (verdict, took_ms) = verdict?;
+        let id = problems[index].id.clone();
+        if verdict.class == OutcomeClass::Passed {
+            cpu_ms.insert(id, took_ms);
+        } else {
             let message =
                 verdict.error.map(|error| format!("{}: {}", error.kind, error.message)).unwrap_or_default();
             let known = benchmark.and_then(|benchmark| benchmark.broken_because(&id)).map(str::to_owned);
@@ -112,5 +117,6 @@ pub fn check_references(
         passed: judged - failures.len(),
         without_reference: problems - judged,
         failures,
+        cpu_ms,
     })
 }

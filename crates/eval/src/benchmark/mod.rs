@@ -22,12 +22,12 @@ mod shots;
 mod translated;
 mod translated_answer;
 
-pub use catalogue::{Benchmark, Rules, Source, TASK_RULES, benchmarks, find_benchmark};
+pub use catalogue::{Benchmark, Pace, Rules, Source, TASK_RULES, benchmarks, find_benchmark};
 pub use check::{ReferenceCheck, ReferenceFailure, check_references};
 pub(crate) use measurable::Measurable;
 pub use problem::{Assembly, FunctionEnd, Problem};
 pub(crate) use rows::read_text;
 pub use rows::{BenchmarkError, sha256};
 pub use set::{BenchmarkSet, PromptStyle};
-pub(crate) use set::{judge as judge_problem, limits as limits_of};
+pub(crate) use set::{judge_timed, limits as limits_of};
 pub use shots::{Shot, read_shots, shots_sha256};

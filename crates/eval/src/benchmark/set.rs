@@ -9,7 +9,7 @@ use hone_sandbox::{Judgement, Limits, OutcomeClass, Sandbox, SandboxError, Submi
 use serde::{Deserialize, Serialize};
 
 use super::shots::{self, Shot};
-use super::{Problem, Rules};
+use super::{Problem, ReferenceCheck, Rules};
 
 /// Whether a model is asked a question or continues a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct BenchmarkSet {
     problems: Vec<Problem>,
     sandbox: Arc<Sandbox>,
     limits: Limits,
+    /// CPU time of each problem's programs, in milliseconds, by index.
+    cpu_ms: Vec<u64>,
     style: PromptStyle,
     /// Shown before every question.
     shots: Vec<Shot>,
@@ -41,7 +43,16 @@ impl BenchmarkSet {
         style: PromptStyle,
     ) -> BenchmarkSet {
         let limits = limits(rules);
-        BenchmarkSet { problems, sandbox, limits, style, shots: Vec::new() }
+        let cpu_ms = vec![limits.cpu_ms; problems.len()];
+        BenchmarkSet { problems, sandbox, limits, cpu_ms, style, shots: Vec::new() }
+    }
+
+    /// The same with the limits that the references' own CPU times set, where the rules have a pace.
+    pub fn paced(mut self, rules: Rules, references: &ReferenceCheck) -> BenchmarkSet {
+        for (cpu_ms, problem) in self.cpu_ms.iter_mut().zip(&self.problems) {
+            *cpu_ms = rules.cpu_ms_by(references.cpu_ms.get(&problem.id).copied());
+        }
+        self
     }
 
     /// The same with solved examples shown before every question (few-shot).
@@ -49,7 +60,7 @@ impl BenchmarkSet {
         BenchmarkSet { shots, ..self }
     }
 
-    /// Limits of one program.
+    /// Limits of one program, where no reference sets a pace.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -61,7 +72,9 @@ impl BenchmarkSet {
 
     /// Judges a whole program of problem `index`.
     pub fn judge(&self, index: usize, program: String) -> Result<Verdict, SandboxError> {
-        judge(&self.sandbox, &self.problems[index], program, &self.limits)
+        let cpu_ms = self.cpu_ms[index];
+        let limits = Limits { cpu_ms, wall_ms: wall_ms(cpu_ms), ..self.limits.clone() };
+        Ok(judge_timed(&self.sandbox, &self.problems[index], program, &limits)?.0)
     }
 
     /// The program an answer stands for.
@@ -73,28 +86,34 @@ impl BenchmarkSet {
     }
 }
 
-/// Limits of one program; wall time is generous, so that a busy machine changes no verdict.
+/// Wall time that goes with CPU time: generous, so that a busy machine changes no verdict.
+fn wall_ms(cpu_ms: u64) -> u64 {
+    cpu_ms * 4 + 10_000
+}
+
+/// Limits of one program.
 pub(crate) fn limits(rules: Rules) -> Limits {
     Limits {
         cpu_ms: rules.cpu_ms,
-        wall_ms: rules.cpu_ms * 4 + 10_000,
+        wall_ms: wall_ms(rules.cpu_ms),
         memory_bytes: rules.memory_bytes,
         ..Limits::default()
     }
 }
 
-/// Judges a whole program of a problem.
-pub(crate) fn judge(
+/// Judges a whole program of a problem; also the CPU time it took, in milliseconds.
+pub(crate) fn judge_timed(
     sandbox: &Sandbox,
     problem: &Problem,
     program: String,
     limits: &Limits,
-) -> Result<Verdict, SandboxError> {
+) -> Result<(Verdict, f64), SandboxError> {
     let memory_bytes = problem.memory_bytes.unwrap_or(limits.memory_bytes);
     let limits = Limits { memory_bytes, ..limits.clone() };
     let submission = Submission { tests: tests_of(problem, &program), solution: program, limits };
     let judgement = sandbox.judge(&submission)?;
-    Ok(verdict(judgement, submission))
+    let cpu_ms = judgement.outcome.cpu_ms;
+    Ok((verdict(judgement, submission), cpu_ms))
 }
 
 /// The tests of a problem; a call goes through `class Solution` where the program has one (APPS, LiveCodeBench).

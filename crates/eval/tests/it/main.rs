@@ -1,6 +1,7 @@
 //! Evaluations by a scripted network: what is counted, in which order, and how failures are told.
 
 mod benchmarks;
+mod coverage;
 mod efficiency;
 mod endpoint;
 mod evaluating;

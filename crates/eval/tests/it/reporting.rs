@@ -11,7 +11,7 @@ use hone_model::FinishReason;
 use hone_sandbox::{JudgeMode, OutcomeClass};
 
 /// An evaluation of four samples a task; each task says how many of them passed.
-fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
+pub(crate) fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
     let sample = |sample: usize, class: OutcomeClass| SampleEvaluation {
         sample,
         text: format!("text {sample}"),

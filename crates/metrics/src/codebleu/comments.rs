@@ -55,7 +55,14 @@ fn matched(text: &str) -> Option<usize> {
 }
 
 pub(super) fn without_blank_lines(source: &str) -> String {
-    source.split('\n').filter(|line| !text::strip(line).is_empty()).collect::<Vec<_>>().join("\n")
+    let mut kept = String::with_capacity(source.len());
+    for line in source.split('\n').filter(|line| !text::strip(line).is_empty()) {
+        if !kept.is_empty() {
+            kept.push('\n');
+        }
+        kept.push_str(line);
+    }
+    kept
 }
 
 #[cfg(test)]

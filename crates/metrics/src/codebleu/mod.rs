@@ -16,19 +16,23 @@
 //! Not here: executing anything. `syntax_match` and `data_flow_match` are of use by themselves, as rewards.
 
 mod comments;
+mod corpus;
 mod data_flow;
+mod flat_tree;
+mod kinds;
 mod ngram;
+mod program;
 mod python_comments;
 mod syntax;
 
-use rustc_hash::FxHashSet;
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
-use tree_sitter::Tree;
 
 pub use self::data_flow::{Flow, data_flow, data_flow_match};
-use self::ngram::{Sums, Tokens};
+use self::ngram::{Sums, Tokens, Weighted};
+use self::program::{Program, Reader, Structure};
 pub use self::syntax::syntax_match;
-use crate::ngrams::Vocabulary;
 use crate::{Language, text};
 
 /// Which CodeBLEU.
@@ -112,14 +116,25 @@ pub struct CodeBleuScore {
     pub data_flow: Option<f64>,
 }
 
-/// Sums over the segments of a corpus.
-#[derive(Debug, Clone, Copy, Default)]
-struct Parts {
+/// What CodeBLEU counts in one segment (a candidate and its references), or in several together.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Counts {
     ngram: Sums,
     weighted_ngram: Sums,
     syntax: Match,
     data_flow: Match,
     has_tokens: bool,
+}
+
+impl Counts {
+    /// Adds another segment's.
+    pub fn add(&mut self, other: &Counts) {
+        self.ngram.add(&other.ngram);
+        self.weighted_ngram.add(&other.weighted_ngram);
+        self.syntax.add(other.syntax);
+        self.data_flow.add(other.data_flow);
+        self.has_tokens |= other.has_tokens;
+    }
 }
 
 impl CodeBleu {
@@ -143,31 +158,31 @@ impl CodeBleu {
 
     /// CodeBLEU of one candidate.
     pub fn sentence(&self, candidate: &str, references: &[&str]) -> CodeBleuScore {
-        self.score(&self.parts(candidate, references))
+        self.score(&self.segment(&mut Reader::new(*self), candidate, references))
     }
 
     /// CodeBLEU of a corpus: counts are summed over its segments.
     pub fn corpus<'a>(&self, segments: impl IntoIterator<Item = (&'a str, &'a [&'a str])>) -> CodeBleuScore {
-        let mut sum = Parts::default();
+        let mut sum = Counts::default();
+        let mut reader = Reader::new(*self);
         for (candidate, references) in segments {
-            let parts = self.parts(candidate, references);
-            sum.ngram.add(&parts.ngram);
-            sum.weighted_ngram.add(&parts.weighted_ngram);
-            sum.syntax.add(parts.syntax);
-            sum.data_flow.add(parts.data_flow);
-            sum.has_tokens |= parts.has_tokens;
+            sum.add(&self.segment(&mut reader, candidate, references));
         }
         self.score(&sum)
     }
 
-    fn parts(&self, candidate: &str, references: &[&str]) -> Parts {
+    fn segment<'a>(&self, reader: &mut Reader<'a>, candidate: &'a str, references: &[&'a str]) -> Counts {
+        reader.begin_segment();
         match self.mode {
-            Mode::Strict => self.strict_parts(candidate, references),
-            Mode::K4black | Mode::Codexglue | Mode::Paper => self.published_parts(candidate, references),
+            Mode::Strict => self.strict_counts(reader, candidate, references),
+            Mode::K4black | Mode::Codexglue | Mode::Paper => {
+                self.published_counts(reader, candidate, references)
+            }
         }
     }
 
-    fn score(&self, parts: &Parts) -> CodeBleuScore {
+    /// The scores that counts amount to.
+    pub fn score(&self, parts: &Counts) -> CodeBleuScore {
         let defined =
             |share: Option<f64>| if self.mode == Mode::Strict { share } else { share.or(Some(0.0)) };
         let ngram = |sums: &Sums| (parts.has_tokens || self.mode != Mode::Strict).then(|| sums.score());
@@ -189,126 +204,82 @@ impl CodeBleu {
         CodeBleuScore { codebleu, ngram, weighted_ngram, syntax, data_flow }
     }
 
-    fn published_parts(&self, candidate: &str, references: &[&str]) -> Parts {
-        let candidate = text::strip(candidate);
-        let references: Vec<&str> = references.iter().map(|reference| text::strip(reference)).collect();
-        let tokens =
-            self.tokens(text::split(candidate), references.iter().map(|one| text::split(one).collect()));
-        let is_paper = self.mode == Mode::Paper;
-        let mut parts = Parts {
-            ngram: tokens.plain(1.0),
-            weighted_ngram: if is_paper { tokens.weighted_precision() } else { tokens.weighted_recall() },
-            has_tokens: true,
-            ..Parts::default()
-        };
-        // Comments are taken out of the candidate again for each reference, as the packages do.
-        let mut candidate = candidate.to_owned();
-        let mut parsed: Option<(Tree, Vec<Flow>)> = None;
-        for reference in references {
-            let shorter = self.without_comments(&candidate);
-            if parsed.is_none() || shorter != candidate {
-                parsed = self.published_tree(&shorter);
-            }
-            candidate = shorter;
-            let (Some((tree, flows)), Some((reference_tree, reference_flows))) =
-                (&parsed, self.published_tree(&self.without_comments(reference)))
-            else {
-                continue;
-            };
-            parts.syntax.add(match is_paper {
-                true => syntax::clipped(tree, &reference_tree, self.language),
-                false => syntax::published(tree, &reference_tree, self.language),
-            });
-            parts.data_flow.add(data_flow::matched(flows, &reference_flows));
-        }
-        parts
-    }
-
-    fn without_comments(&self, source: &str) -> String {
-        match self.mode {
-            Mode::Codexglue => comments::without_c_comments(source),
-            _ => comments::without_comments(self.language, source),
-        }
-    }
-
-    fn published_tree(&self, source: &str) -> Option<(Tree, Vec<Flow>)> {
-        let tree = self.language.parse(source)?;
-        let flows = data_flow::of_tree(self.language, source, &tree, false);
-        Some((tree, flows))
-    }
-
-    fn strict_parts(&self, candidate: &str, references: &[&str]) -> Parts {
-        let trees: Vec<(&str, Tree)> = std::iter::once(&candidate)
-            .chain(references)
-            .filter_map(|source| Some((*source, self.language.parse(source)?)))
-            .collect();
-        let Some(((source, tree), references)) = trees.split_first() else { return Parts::default() };
-        let words = |source: &'_ str, tree: &Tree| -> Vec<String> {
-            leaves(self.language, tree)
-                .into_iter()
-                .filter_map(|range| Some(source.get(range)?.to_owned()))
-                .collect()
-        };
-        let candidate_words = words(source, tree);
-        let reference_words: Vec<Vec<String>> =
-            references.iter().map(|(source, tree)| words(source, tree)).collect();
-        let tokens = self.tokens(
-            candidate_words.iter().map(String::as_str),
-            reference_words.iter().map(|words| words.iter().map(String::as_str).collect()),
-        );
-        let flows = data_flow::of_tree(self.language, source, tree, true);
-        let best = |matches: Vec<Match>| {
-            let share = |m: &Match| m.share().unwrap_or(0.0);
-            matches.into_iter().max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or_default()
-        };
-        let syntax = references.iter().map(|(_, other)| syntax::clipped(tree, other, self.language));
-        let data_flow = references.iter().map(|(source, other)| {
-            data_flow::matched(&flows, &data_flow::of_tree(self.language, source, other, true))
-        });
-        Parts {
-            ngram: tokens.plain(0.0),
-            weighted_ngram: tokens.weighted_precision(),
-            syntax: best(syntax.collect()),
-            data_flow: best(data_flow.collect()),
-            has_tokens: reference_words.iter().any(|words| !words.is_empty()),
-        }
-    }
-
-    fn tokens<'a>(
+    fn published_counts<'a>(
         &self,
-        candidate: impl Iterator<Item = &'a str>,
-        references: impl Iterator<Item = Vec<&'a str>>,
-    ) -> Tokens {
-        let mut vocabulary = Vocabulary::new();
-        let keywords: FxHashSet<u32> = self.language.keywords().map(|word| vocabulary.id(word)).collect();
-        Tokens {
-            candidate: vocabulary.ids(candidate),
-            references: references.map(|words| vocabulary.ids(words)).collect(),
-            keywords,
+        reader: &mut Reader<'a>,
+        candidate: &'a str,
+        references: &[&'a str],
+    ) -> Counts {
+        let candidate = text::strip(candidate);
+        let mut program = reader.program(candidate);
+        let references: Vec<Rc<Program>> =
+            references.iter().map(|reference| reader.program(text::strip(reference))).collect();
+        let is_paper = self.mode == Mode::Paper;
+        let weighted = if is_paper { Weighted::Precision } else { Weighted::Recall };
+        let [ngram, weighted_ngram] = sums(reader, &program, &references, 1.0, weighted);
+        let mut counts = Counts { ngram, weighted_ngram, has_tokens: true, ..Counts::default() };
+        // Comments are taken out of the candidate again for each reference, as the packages do.
+        let mut shorter = (references.len() > 1).then(|| self.without_comments(candidate));
+        for (index, reference) in references.iter().enumerate() {
+            if let Some(text) = shorter.as_mut().filter(|_| index > 0) {
+                let again = self.without_comments(text);
+                if again != *text {
+                    program =
+                        Rc::new(Program { tokens: Vec::new(), structure: reader.structure(&again) });
+                    *text = again;
+                }
+            }
+            let (Some(one), Some(other)) = (&program.structure, &reference.structure) else { continue };
+            counts.syntax.add(match is_paper {
+                true => syntax::clipped(&one.shapes, &other.shapes),
+                false => syntax::published(&one.shapes, &other.shapes),
+            });
+            counts.data_flow.add(data_flow::matched(&one.flows, &other.flows));
+        }
+        counts
+    }
+
+    fn strict_counts<'a>(
+        &self,
+        reader: &mut Reader<'a>,
+        candidate: &'a str,
+        references: &[&'a str],
+    ) -> Counts {
+        let program = reader.program(candidate);
+        let references: Vec<Rc<Program>> =
+            references.iter().map(|reference| reader.program(reference)).collect();
+        let Some(structure) = &program.structure else { return Counts::default() };
+        let best = |count: &dyn Fn(&Structure) -> Match| {
+            let share = |m: &Match| m.share().unwrap_or(0.0);
+            let matches = references.iter().filter_map(|other| other.structure.as_ref()).map(count);
+            matches.max_by(|a, b| share(a).total_cmp(&share(b))).unwrap_or_default()
+        };
+        let [ngram, weighted_ngram] = sums(reader, &program, &references, 0.0, Weighted::Precision);
+        Counts {
+            ngram,
+            weighted_ngram,
+            syntax: best(&|other| syntax::clipped(&structure.shapes, &other.shapes)),
+            data_flow: best(&|other| data_flow::matched(&structure.flows, &other.flows)),
+            has_tokens: references.iter().any(|reference| !reference.tokens.is_empty()),
         }
     }
 }
 
-/// Byte ranges of a program's tokens without comments; a string literal is one token.
-fn leaves(language: Language, tree: &Tree) -> Vec<std::ops::Range<usize>> {
-    let mut found = Vec::new();
-    let mut stack = vec![tree.root_node()];
-    while let Some(node) = stack.pop() {
-        if syntax::is_comment(node, language) {
-            continue;
-        }
-        let is_literal = matches!(node.kind(), "string" | "string_literal" | "character_literal");
-        if node.child_count() == 0 || is_literal {
-            if node.end_byte() > node.start_byte() {
-                found.push(node.byte_range());
-            }
-        } else {
-            let mut cursor = node.walk();
-            let children: Vec<_> = node.children(&mut cursor).collect();
-            stack.extend(children.into_iter().rev());
-        }
-    }
-    found
+/// Both n-gram parts of a candidate against its references.
+fn sums(
+    reader: &Reader<'_>,
+    candidate: &Program,
+    references: &[Rc<Program>],
+    least: f64,
+    weighted: Weighted,
+) -> [Sums; 2] {
+    let references: Vec<&[u32]> = references.iter().map(|reference| reference.tokens.as_slice()).collect();
+    let tokens = Tokens {
+        candidate: &candidate.tokens,
+        references: &references,
+        is_keyword: reader.is_keyword(),
+    };
+    tokens.sums(least, weighted)
 }
 
 #[cfg(test)]

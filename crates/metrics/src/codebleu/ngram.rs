@@ -4,10 +4,9 @@
 //! (Chen and Cherry's method 1). The published packages weigh *recall* (the reference's n-grams found in the
 //! candidate); the paper's formula, and so the strict mode, weighs precision.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use crate::bleu::{MAX_ORDER, closest_length};
-use crate::ngrams::{Counts, counts};
 
 /// Weight of a token that is no keyword.
 const OTHER_WEIGHT: f64 = 0.2;
@@ -23,73 +22,131 @@ pub(super) struct Sums {
     reference_length: f64,
 }
 
-/// A segment's tokens as numbers, with the numbers of the keywords.
-pub(super) struct Tokens {
-    pub(super) candidate: Vec<u32>,
-    pub(super) references: Vec<Vec<u32>>,
-    pub(super) keywords: FxHashSet<u32>,
+/// A segment's tokens as numbers.
+pub(super) struct Tokens<'a> {
+    pub(super) candidate: &'a [u32],
+    pub(super) references: &'a [&'a [u32]],
+    /// Whether the token of a number is a keyword.
+    pub(super) is_keyword: &'a [bool],
 }
 
-impl Tokens {
-    fn lengths(&self) -> Sums {
-        Sums {
-            candidate_length: self.candidate.len() as f64,
-            reference_length: closest_length(self.candidate.len(), &self.references) as f64,
-            ..Sums::default()
-        }
-    }
-
-    fn weight(&self, ngram: &[u32]) -> f64 {
-        if ngram.len() > 1 || self.keywords.contains(&ngram[0]) { 1.0 } else { OTHER_WEIGHT }
-    }
-
-    /// Clipped precision, each n-gram by `weight`.
-    fn precision(&self, least: f64, weight: impl Fn(&[u32]) -> f64) -> Sums {
-        let mut sums = self.lengths();
-        for n in 1..=MAX_ORDER {
-            let mut most: FxHashMap<&[u32], u32> = FxHashMap::default();
-            for (ngram, count) in self.references.iter().flat_map(|reference| counts(reference, n)) {
-                let most = most.entry(ngram).or_default();
-                *most = count.max(*most);
-            }
-            for (ngram, count) in counts(&self.candidate, n) {
-                let clipped = count.min(most.get(ngram).copied().unwrap_or(0));
-                sums.numerators[n - 1] += weight(ngram) * f64::from(clipped);
-                sums.denominators[n - 1] += weight(ngram) * f64::from(count);
-            }
-            sums.denominators[n - 1] = sums.denominators[n - 1].max(least);
-        }
-        sums
-    }
-
-    /// BLEU's sums; `least` is what an order without n-grams counts as.
-    pub(super) fn plain(&self, least: f64) -> Sums {
-        self.precision(least, |_| 1.0)
-    }
-
-    /// The paper's weighted sums.
-    pub(super) fn weighted_precision(&self) -> Sums {
-        self.precision(0.0, |ngram| self.weight(ngram))
-    }
-
-    /// The published packages' weighted sums: over the references' n-grams, all references added up.
+/// How the weighted part counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weighted {
+    /// The paper's: over the candidate's n-grams.
+    Precision,
+    /// The published packages': over the references' n-grams, all references added up.
     ///
     /// They take the length of a pair (tokens, weights) for the reference's: 2, whatever the reference.
-    pub(super) fn weighted_recall(&self) -> Sums {
-        let mut sums = Sums { reference_length: 2.0, ..self.lengths() };
-        for n in 1..=MAX_ORDER {
-            let found: Counts<'_> = counts(&self.candidate, n);
-            for reference in &self.references {
-                let mut wanted = 0.0;
-                for (ngram, count) in counts(reference, n) {
-                    let clipped = count.min(found.get(ngram).copied().unwrap_or(0));
-                    sums.numerators[n - 1] += self.weight(ngram) * f64::from(clipped);
-                    wanted += self.weight(ngram) * f64::from(count);
+    Recall,
+}
+
+impl Tokens<'_> {
+    /// Sums of BLEU and of its weighted kin. `least` is what an order without n-grams counts as in BLEU.
+    pub(super) fn sums(&self, least: f64, weighted: Weighted) -> [Sums; 2] {
+        let candidate_length = self.candidate.len() as f64;
+        let reference_length = closest_length(self.candidate.len(), self.references) as f64;
+        let mut plain = Sums { candidate_length, reference_length, ..Sums::default() };
+        let mut other = plain;
+        if weighted == Weighted::Recall {
+            other.reference_length = 2.0;
+        }
+        let mut orders = Orders::new(self);
+        for n in 0..MAX_ORDER {
+            let counts = orders.next(self);
+            let weigh = |number: usize| match n > 0 || self.is_keyword[counts.first_token[number] as usize] {
+                true => 0,
+                false => 1,
+            };
+            // N-grams that weigh 1 and those that weigh less.
+            let (mut matched, mut all) = ([0_u64; 2], [0_u64; 2]);
+            for (number, count) in counts.candidate.iter().enumerate() {
+                let most = counts.references.iter().map(|reference| reference[number]).max().unwrap_or(0);
+                matched[weigh(number)] += u64::from(*count.min(&most));
+                all[weigh(number)] += u64::from(*count);
+            }
+            plain.numerators[n] = (matched[0] + matched[1]) as f64;
+            plain.denominators[n] = ((all[0] + all[1]) as f64).max(least);
+            match weighted {
+                Weighted::Precision => {
+                    other.numerators[n] = sum(matched);
+                    other.denominators[n] = sum(all);
                 }
-                sums.denominators[n - 1] += wanted.max(1.0);
+                Weighted::Recall => {
+                    for reference in &counts.references {
+                        let (mut matched, mut all) = ([0_u64; 2], [0_u64; 2]);
+                        for (number, count) in reference.iter().enumerate() {
+                            matched[weigh(number)] += u64::from(*count.min(&counts.candidate[number]));
+                            all[weigh(number)] += u64::from(*count);
+                        }
+                        other.numerators[n] += sum(matched);
+                        other.denominators[n] += sum(all).max(1.0);
+                    }
+                }
             }
         }
-        sums
+        [plain, other]
+    }
+}
+
+/// Of n-grams that weigh 1 and others.
+fn sum([whole, other]: [u64; 2]) -> f64 {
+    whole as f64 + OTHER_WEIGHT * other as f64
+}
+
+/// The n-grams of all texts of a segment under common numbers, order after order.
+///
+/// An n-gram is the number of its first n−1 tokens followed by a token, so each costs one look-up of two numbers.
+struct Orders {
+    numbers: FxHashMap<(u32, u32), u32>,
+    /// Of the candidate and then each reference: the number of the n-gram that begins at each token.
+    texts: Vec<Vec<u32>>,
+    n: usize,
+}
+
+/// How often each n-gram of one order occurs, by its number.
+struct Counts {
+    candidate: Vec<u32>,
+    references: Vec<Vec<u32>>,
+    /// The token each n-gram begins with, of the first order only.
+    first_token: Vec<u32>,
+}
+
+impl Orders {
+    fn new(tokens: &Tokens<'_>) -> Orders {
+        let length = tokens.candidate.len() + tokens.references.iter().map(|one| one.len()).sum::<usize>();
+        let mut numbers = FxHashMap::default();
+        numbers.reserve(length);
+        let lengths = std::iter::once(tokens.candidate).chain(tokens.references.iter().copied());
+        Orders { numbers, texts: lengths.map(|text| vec![0; text.len()]).collect(), n: 0 }
+    }
+
+    fn next(&mut self, tokens: &Tokens<'_>) -> Counts {
+        self.numbers.clear();
+        self.n += 1;
+        let mut first_token = Vec::new();
+        let sources = std::iter::once(tokens.candidate).chain(tokens.references.iter().copied());
+        for (numbers, text) in self.texts.iter_mut().zip(sources) {
+            numbers.truncate((text.len() + 1).saturating_sub(self.n));
+            for (number, token) in numbers.iter_mut().zip(text.iter().skip(self.n - 1)) {
+                let next = self.numbers.len() as u32;
+                *number = *self.numbers.entry((*number, *token)).or_insert_with(|| {
+                    if self.n == 1 {
+                        first_token.push(*token);
+                    }
+                    next
+                });
+            }
+        }
+        let all = self.numbers.len();
+        let mut counts = self.texts.iter().map(|numbers| {
+            let mut counts = vec![0; all];
+            numbers.iter().for_each(|number| counts[*number as usize] += 1);
+            counts
+        });
+        let candidate = counts.next().unwrap_or_default();
+        let references = counts.collect();
+        Counts { candidate, references, first_token }
     }
 }
 
@@ -114,8 +171,8 @@ impl Sums {
             (1.0 - self.reference_length / self.candidate_length).exp()
         };
         let orders = self.numerators.iter().zip(&self.denominators).filter(|(_, all)| **all > 0.0);
-        let logs: Vec<f64> =
-            orders.map(|(hits, all)| (if *hits == 0.0 { EPSILON } else { *hits } / all).ln()).collect();
-        penalty * (logs.iter().sum::<f64>() / logs.len() as f64).exp()
+        let logs = orders.map(|(hits, all)| (if *hits == 0.0 { EPSILON } else { *hits } / all).ln());
+        let (sum, count) = logs.fold((0.0, 0_u32), |(sum, count), log| (sum + log, count + 1));
+        penalty * (sum / f64::from(count)).exp()
     }
 }

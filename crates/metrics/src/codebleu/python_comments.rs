@@ -6,6 +6,8 @@
 //!
 //! Not a lexer for other uses: it knows just what decides the text that is written.
 
+use std::ops::Range;
+
 use super::comments::without_blank_lines;
 
 /// What the writer has to know of a token.
@@ -18,10 +20,10 @@ enum Kind {
     Other,
 }
 
-/// A token: kind, text, and where it starts and ends, by line and character.
+/// A token: kind, the bytes of its text, and where it starts and ends, by line and character.
 struct Token {
     kind: Kind,
-    text: String,
+    text: Range<usize>,
     start: (usize, usize),
     end: (usize, usize),
 }
@@ -42,7 +44,7 @@ pub(super) fn without_python_comments(source: &str) -> Option<String> {
             _ => false,
         };
         if !is_dropped {
-            written.push_str(&token.text);
+            written.push_str(source.get(token.text)?);
         }
         previous = token.kind;
         (last_line, last_column) = (Some(token.end.0), token.end.1);
@@ -52,27 +54,32 @@ pub(super) fn without_python_comments(source: &str) -> Option<String> {
 
 /// The tokens of a source, with 1-based lines and 0-based columns of characters.
 fn tokens(source: &str) -> Option<Vec<Token>> {
-    let mut lexer = Lexer { tokens: Vec::new(), indents: vec![0], depth: 0, is_continued: false, open: None };
-    let mut last: Vec<char> = Vec::new();
-    let mut count = 0;
+    let mut lexer = Lexer::default();
+    let mut characters: Vec<char> = Vec::new();
+    let (mut last, mut count) = ("", 0);
     for (index, line) in source.split_inclusive('\n').enumerate() {
-        let line: Vec<char> = line.chars().collect();
-        count = index + 1;
-        if lexer.line(count, &line)?.is_end() {
+        characters.clear();
+        characters.extend(line.chars());
+        (last, count) = (line, index + 1);
+        lexer.is_ascii = characters.len() == line.len();
+        let next = lexer.line(count, &characters)?;
+        lexer.offset += line.len();
+        if next.is_end() {
             // A line of white space without a line end ends it all.
-            last = line;
             break;
         }
-        last = line;
     }
     if lexer.open.is_some() || lexer.depth != 0 || lexer.is_continued {
         return None;
     }
-    let text: String = last.iter().collect();
-    let needs_line_end =
-        last.last().is_some_and(|c| !matches!(c, '\r' | '\n')) && !text.trim().starts_with('#');
-    if needs_line_end {
-        lexer.push(Kind::NewLine, String::new(), (count, last.len()), (count, last.len() + 1));
+    if !last.is_empty() && !last.ends_with(['\r', '\n']) && !last.trim().starts_with('#') {
+        let (end, length) = (lexer.offset, last.chars().count());
+        lexer.tokens.push(Token {
+            kind: Kind::NewLine,
+            text: end..end,
+            start: (count, length),
+            end: (count, length + 1),
+        });
     }
     Some(lexer.tokens)
 }
@@ -92,7 +99,8 @@ impl Next {
 
 /// A string literal that goes on in the next line.
 struct OpenText {
-    text: String,
+    /// The byte it starts at.
+    offset: usize,
     start: (usize, usize),
     quote: char,
     is_triple: bool,
@@ -100,6 +108,10 @@ struct OpenText {
 
 struct Lexer {
     tokens: Vec<Token>,
+    /// The byte that the line in hand starts at.
+    offset: usize,
+    /// Whether the characters of the line in hand are its bytes.
+    is_ascii: bool,
     indents: Vec<usize>,
     /// Open brackets, less closed ones.
     depth: isize,
@@ -108,9 +120,31 @@ struct Lexer {
     open: Option<OpenText>,
 }
 
+impl Default for Lexer {
+    fn default() -> Lexer {
+        Lexer {
+            tokens: Vec::new(),
+            offset: 0,
+            is_ascii: true,
+            indents: vec![0],
+            depth: 0,
+            is_continued: false,
+            open: None,
+        }
+    }
+}
+
 impl Lexer {
-    fn push(&mut self, kind: Kind, text: String, start: (usize, usize), end: (usize, usize)) {
-        self.tokens.push(Token { kind, text, start, end });
+    /// The byte at which a character of the line in hand starts.
+    fn byte(&self, line: &[char], at: usize) -> usize {
+        let length = if self.is_ascii { at } else { line[..at].iter().map(|c| c.len_utf8()).sum() };
+        self.offset + length
+    }
+
+    /// A token within a line.
+    fn push(&mut self, kind: Kind, number: usize, line: &[char], Range { start, end }: Range<usize>) {
+        let text = self.byte(line, start)..self.byte(line, end);
+        self.tokens.push(Token { kind, text, start: (number, start), end: (number, end) });
     }
 
     fn line(&mut self, number: usize, line: &[char]) -> Option<Next> {
@@ -136,21 +170,21 @@ impl Lexer {
     }
 
     /// Where the text ends in this line; `None` if the line is used up.
-    fn continued_text(&mut self, mut open: OpenText, number: usize, line: &[char]) -> Option<usize> {
+    fn continued_text(&mut self, open: OpenText, number: usize, line: &[char]) -> Option<usize> {
         let close = closing(line, 0, open.quote, open.is_triple);
-        let text: String = line[..close.unwrap_or(line.len())].iter().collect();
-        open.text.push_str(&text);
-        if let Some(end) = close {
-            self.push(Kind::Text, open.text, open.start, (number, end));
-            return Some(end);
-        }
-        let goes_on = open.is_triple || text.ends_with("\\\n") || text.ends_with("\\\r\n");
-        if goes_on {
+        let end = close.unwrap_or(line.len());
+        let goes_on = open.is_triple || line.ends_with(&['\\', '\n']) || line.ends_with(&['\\', '\r', '\n']);
+        if close.is_none() && goes_on {
             self.open = Some(open);
-        } else {
-            self.push(Kind::Other, open.text, open.start, (number, line.len()));
+            return None;
         }
-        None
+        self.tokens.push(Token {
+            kind: if close.is_some() { Kind::Text } else { Kind::Other },
+            text: open.offset..self.byte(line, end),
+            start: open.start,
+            end: (number, end),
+        });
+        close
     }
 
     /// Indents and dedents at the start of a statement.
@@ -169,23 +203,23 @@ impl Lexer {
         if matches!(first, '#' | '\r' | '\n') {
             if *first == '#' {
                 let end = line.iter().rposition(|c| !matches!(c, '\r' | '\n')).map_or(at, |last| last + 1);
-                self.push(Kind::Comment, line[at..end].iter().collect(), (number, at), (number, end));
+                self.push(Kind::Comment, number, line, at..end);
                 at = end;
             }
-            self.push(Kind::Other, line[at..].iter().collect(), (number, at), (number, line.len()));
+            self.push(Kind::Other, number, line, at..line.len());
             return Some(Start::NextLine);
         }
         let current = *self.indents.last()?;
         if column > current {
             self.indents.push(column);
-            self.push(Kind::Indent, line[..at].iter().collect(), (number, 0), (number, at));
+            self.push(Kind::Indent, number, line, 0..at);
         }
         while column < *self.indents.last()? {
             if !self.indents.contains(&column) {
                 return None;
             }
             self.indents.pop();
-            self.push(Kind::Other, String::new(), (number, at), (number, at));
+            self.push(Kind::Other, number, line, at..at);
         }
         Some(Start::At(at))
     }
@@ -214,8 +248,8 @@ impl Lexer {
             match closing(line, body, quote, is_triple) {
                 Some(end) => (kind, length) = (Kind::Text, end - start),
                 None if is_triple || ends_continued(&line[body..], quote) => {
-                    let text = rest.iter().collect();
-                    self.open = Some(OpenText { text, start: (number, start), quote, is_triple });
+                    let offset = self.byte(line, start);
+                    self.open = Some(OpenText { offset, start: (number, start), quote, is_triple });
                     return line.len();
                 }
                 // An unclosed quote is a token by itself, after the prefix as a name.
@@ -228,7 +262,7 @@ impl Lexer {
             self.depth -= isize::from(matches!(first, ')' | ']' | '}'));
         }
         let end = start + length;
-        self.push(kind, line[start..end].iter().collect(), (number, start), (number, end));
+        self.push(kind, number, line, start..end);
         end
     }
 }
@@ -243,8 +277,13 @@ enum Start {
 /// Length of the prefix (`r`, `b`, `f`, `u`, `br`, `fr` in any order and case) if a quote follows it.
 fn text_prefix(rest: &[char]) -> Option<usize> {
     let length = rest.iter().take_while(|c| c.is_ascii_alphabetic()).count();
-    let prefix: String = rest[..length.min(3)].iter().map(char::to_ascii_lowercase).collect();
-    let is_prefix = matches!(prefix.as_str(), "" | "r" | "b" | "f" | "u" | "br" | "rb" | "fr" | "rf");
+    let lower = |at: usize| rest[at].to_ascii_lowercase();
+    let is_prefix = match length {
+        0 => true,
+        1 => matches!(lower(0), 'r' | 'b' | 'f' | 'u'),
+        2 => matches!((lower(0), lower(1)), ('b' | 'f', 'r') | ('r', 'b' | 'f')),
+        _ => false,
+    };
     (is_prefix && matches!(rest.get(length), Some('\'' | '"'))).then_some(length)
 }
 

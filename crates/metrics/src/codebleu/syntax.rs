@@ -5,9 +5,10 @@
 //! nodes, without the text of leaves. Sub-trees are given numbers by their shape, so each is looked at once.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use tree_sitter::{Node, Tree};
 
 use super::Match;
+use super::flat_tree::{FlatNode, FlatTree};
+use super::kinds::{ERROR, Kinds};
 use crate::Language;
 use crate::ngrams::Vocabulary;
 
@@ -16,17 +17,17 @@ pub fn syntax_match(language: Language, candidate: &str, reference: &str) -> Mat
     let (Some(candidate), Some(reference)) = (language.parse(candidate), language.parse(reference)) else {
         return Match::default();
     };
-    clipped(&candidate, &reference, language)
+    let mut shapes = Shapes::without_comments(language);
+    clipped(&shapes.of(&FlatTree::of(&candidate)), &shapes.of(&FlatTree::of(&reference)))
 }
 
 /// The paper's count: a candidate's sub-tree matches as often as the reference has it.
-pub(super) fn clipped(candidate: &Tree, reference: &Tree, language: Language) -> Match {
-    let mut shapes = Shapes { without_comments: Some(language), ..Shapes::new() };
-    let (candidate, reference) = (shapes.of(candidate), shapes.of(reference));
+pub(super) fn clipped(candidate: &[u32], reference: &[u32]) -> Match {
     let mut left: FxHashMap<u32, u64> = FxHashMap::default();
+    left.reserve(candidate.len());
     candidate.iter().for_each(|shape| *left.entry(*shape).or_default() += 1);
     let mut matched = 0;
-    for shape in &reference {
+    for shape in reference {
         if let Some(count) = left.get_mut(shape).filter(|count| **count > 0) {
             *count -= 1;
             matched += 1;
@@ -36,28 +37,34 @@ pub(super) fn clipped(candidate: &Tree, reference: &Tree, language: Language) ->
 }
 
 /// The published packages' count: every sub-tree of the reference that the candidate has at all.
-pub(super) fn published(candidate: &Tree, reference: &Tree, language: Language) -> Match {
-    let mut shapes = Shapes { for_heads: ForHeads::of(language), ..Shapes::new() };
-    let candidate: FxHashSet<u32> = shapes.of(candidate).into_iter().collect();
-    let reference = shapes.of(reference);
+pub(super) fn published(candidate: &[u32], reference: &[u32]) -> Match {
+    let candidate: FxHashSet<u32> = candidate.iter().copied().collect();
     let matched = reference.iter().filter(|shape| candidate.contains(shape)).count();
     Match { matched: matched as u64, total: reference.len() as u64 }
 }
 
-/// Numbers of the shapes of sub-trees.
-struct Shapes {
-    /// A node's kind, then field and shape of each named child.
-    inner: FxHashMap<Vec<u32>, u32>,
+/// Numbers of the shapes of sub-trees, the same for all trees of a language that are asked of one `Shapes`.
+///
+/// A shape is a node's kind followed by field and shape of each named child; each of these steps is one look-up.
+#[derive(Debug)]
+pub(super) struct Shapes {
+    /// (shape so far, field, child's shape) → shape.
+    steps: FxHashMap<(u32, u32, u32), u32>,
     /// Leaves whose s-expression says more than their kind: `(MISSING …)`, `(UNEXPECTED …)`.
     broken: Vocabulary<String>,
-    /// Leave comments and docstrings of this language out.
-    without_comments: Option<Language>,
+    kinds: &'static Kinds,
+    leaves_comments_out: bool,
     /// Draw the heads of loops as the grammar did that codebleu was published with.
     for_heads: Option<ForHeads>,
+    /// Field and shape of the children of open nodes, and these nodes with the place where theirs begin: kept for
+    /// their memory alone.
+    children: Vec<(u32, u32)>,
+    open: Vec<(u32, usize)>,
 }
 
 /// JavaScript's `for (initializer; condition; …)`: up to version 0.21 of its grammar an expression there was an
 /// `expression_statement`, now it stands by itself.
+#[derive(Debug)]
 struct ForHeads {
     statement: u32,
     expression_statement: u32,
@@ -79,129 +86,117 @@ impl ForHeads {
         })
     }
 
-    /// Whether a node of this key is an expression in the head of the loop `parent`.
-    fn has(&self, parent: &[u32], field: u32, key: &[u32]) -> bool {
-        parent[..2] == [NAMED, self.statement]
-            && self.fields.contains(&field)
-            && (key[0] != NAMED || !self.bare.contains(&key[1]))
+    /// Whether `node` is an expression in the head of the loop `parent`.
+    fn has(&self, parent: &FlatNode<'_>, node: &FlatNode<'_>, is_broken: bool) -> bool {
+        parent.is_named
+            && u32::from(parent.kind) == self.statement
+            && self.fields.contains(&u32::from(node.field))
+            && (is_broken || !node.is_named || !self.bare.contains(&u32::from(node.kind)))
     }
 }
 
-/// Tags that keep the three kinds of shape apart.
-const NAMED: u32 = 0;
-const BROKEN: u32 = 1;
-const ANONYMOUS: u32 = 2;
-
-/// A node whose children are being visited.
-struct Open {
-    key: Vec<u32>,
-    field: u32,
-    /// Whether its s-expression names it; else its children stand in its place.
-    is_visible: bool,
-    is_subtree: bool,
-}
+/// Where the numbers of each sort of shape begin: a named node without children is its kind.
+const ANONYMOUS: u32 = 1 << 16;
+const STEPS: u32 = 1 << 17;
+const BROKEN: u32 = 1 << 31;
 
 impl Shapes {
-    fn new() -> Shapes {
+    /// Shapes as the published packages draw them.
+    pub(super) fn published(language: Language) -> Shapes {
         Shapes {
-            inner: FxHashMap::default(),
+            steps: FxHashMap::default(),
             broken: Vocabulary::new(),
-            without_comments: None,
-            for_heads: None,
+            kinds: Kinds::of(language),
+            leaves_comments_out: false,
+            for_heads: ForHeads::of(language),
+            children: Vec::new(),
+            open: Vec::new(),
         }
     }
 
-    /// The shapes of all sub-trees of a tree, the root among them even if it has no children.
-    fn of(&mut self, tree: &Tree) -> Vec<u32> {
-        let mut found = Vec::new();
-        let mut cursor = tree.walk();
-        let mut open: Vec<Open> = vec![self.open(cursor.node(), 0)];
-        open[0].is_subtree = true;
-        let mut is_descending = true;
+    /// Shapes of what is not a comment.
+    pub(super) fn without_comments(language: Language) -> Shapes {
+        Shapes { leaves_comments_out: true, for_heads: None, ..Shapes::published(language) }
+    }
+
+    /// The shapes of all sub-trees of a tree, the root among them even if it has no children; it is the last.
+    pub(super) fn of(&mut self, tree: &FlatTree<'_>) -> Vec<u32> {
+        let mut found = Vec::with_capacity(tree.nodes.len() / 2 + 1);
+        let (mut children, mut open) = (std::mem::take(&mut self.children), std::mem::take(&mut self.open));
+        let mut index = 0;
         loop {
-            if is_descending && cursor.goto_first_child() {
-                let field = cursor.field_id().map_or(0, |field| u32::from(field.get()));
-                open.push(self.open(cursor.node(), field));
-                is_descending = !self.is_left_out(cursor.node());
+            while let Some((last, start)) = open.pop_if(|(last, _)| tree.nodes[*last as usize].next <= index) {
+                let parent = open.last().map(|(parent, _)| &tree.nodes[*parent as usize]);
+                self.close(&tree.nodes[last as usize], parent, start, &mut children, &mut found);
+            }
+            let Some(node) = tree.nodes.get(index as usize) else { break };
+            if self.leaves_comments_out && self.kinds.is_comment(tree, index) {
+                index = node.next;
                 continue;
             }
-            let is_left_out = self.is_left_out(cursor.node());
-            let Some(closed) = open.pop() else { break };
-            let parent = open.last_mut();
-            if !is_left_out {
-                self.close(closed, parent, &mut found);
-            }
-            if cursor.goto_next_sibling() {
-                let field = cursor.field_id().map_or(0, |field| u32::from(field.get()));
-                open.push(self.open(cursor.node(), field));
-                is_descending = !self.is_left_out(cursor.node());
-            } else if cursor.goto_parent() {
-                is_descending = false;
+            if node.child_count == 0 {
+                let parent = open.last().map(|(parent, _)| &tree.nodes[*parent as usize]);
+                self.close(node, parent, children.len(), &mut children, &mut found);
             } else {
-                break;
+                open.push((index, children.len()));
             }
+            index += 1;
         }
+        children.clear();
+        (self.children, self.open) = (children, open);
         found
     }
 
-    fn open(&mut self, node: Node<'_>, field: u32) -> Open {
-        let is_leaf = node.child_count() == 0;
-        let is_broken =
-            node.is_missing() || (node.is_error() && is_leaf && node.end_byte() > node.start_byte());
-        let key = if is_broken {
-            vec![BROKEN, self.broken.id(node.to_sexp())]
-        } else {
-            vec![if node.is_named() { NAMED } else { ANONYMOUS }, u32::from(node.kind_id())]
-        };
-        Open { key, field, is_visible: is_broken || node.is_named(), is_subtree: !is_leaf }
-    }
-
-    /// Numbers a node whose children are known, and hands it (or, if it is anonymous, its children) to its parent.
-    fn close(&mut self, node: Open, parent: Option<&mut Open>, found: &mut Vec<u32>) {
-        let Open { key, field, is_visible, is_subtree } = node;
-        if !is_visible && let Some(parent) = parent {
-            for child in key[2..].chunks(2) {
-                parent.key.extend([if child[0] == 0 { field } else { child[0] }, child[1]]);
-            }
-            if is_subtree {
-                found.push(self.number(key));
+    /// Numbers a node whose children are `children` from `start` on, and puts it (or, if it is anonymous, leaves
+    /// its children) in their place.
+    fn close(
+        &mut self,
+        node: &FlatNode<'_>,
+        parent: Option<&FlatNode<'_>>,
+        start: usize,
+        children: &mut Vec<(u32, u32)>,
+        found: &mut Vec<u32>,
+    ) {
+        let is_leaf = node.child_count == 0;
+        let is_broken = is_leaf
+            && match node.end == node.start {
+                true => node.node.is_missing(),
+                false => node.kind == ERROR,
+            };
+        let field = u32::from(node.field);
+        if !is_broken && !node.is_named && parent.is_some() {
+            if !is_leaf {
+                found.push(self.number(ANONYMOUS + u32::from(node.kind), &children[start..]));
+                for (inner, _) in &mut children[start..] {
+                    *inner = if *inner == 0 { field } else { *inner };
+                }
             }
             return;
         }
-        let is_head =
-            self.for_heads.as_ref().zip(parent.as_ref()).is_some_and(|(h, p)| h.has(&p.key, field, &key));
-        let mut number = self.number(key);
-        if is_subtree {
+        let first = match (is_broken, node.is_named) {
+            (true, _) => BROKEN + self.broken.id(node.node.to_sexp()),
+            (false, true) => u32::from(node.kind),
+            (false, false) => ANONYMOUS + u32::from(node.kind),
+        };
+        let mut number = self.number(first, &children[start..]);
+        if !is_leaf || parent.is_none() {
             found.push(number);
         }
-        if let Some(heads) = self.for_heads.as_ref().filter(|_| is_head) {
-            number = self.number(vec![NAMED, heads.expression_statement, 0, number]);
+        let heads = self.for_heads.as_ref().zip(parent);
+        if let Some((heads, _)) = heads.filter(|(heads, parent)| heads.has(parent, node, is_broken)) {
+            number = self.number(heads.expression_statement, &[(0, number)]);
             found.push(number);
         }
-        if let Some(parent) = parent {
-            parent.key.extend([field, number]);
-        }
+        children.truncate(start);
+        children.push((field, number));
     }
 
-    fn number(&mut self, key: Vec<u32>) -> u32 {
-        let next = self.inner.len() as u32;
-        *self.inner.entry(key).or_insert(next)
+    fn number(&mut self, first: u32, children: &[(u32, u32)]) -> u32 {
+        children.iter().fold(first, |shape, (field, child)| {
+            let next = STEPS + self.steps.len() as u32;
+            *self.steps.entry((shape, *field, *child)).or_insert(next)
+        })
     }
-
-    fn is_left_out(&self, node: Node<'_>) -> bool {
-        self.without_comments.is_some_and(|language| is_comment(node, language))
-    }
-}
-
-/// Whether a node is a comment, or (Python) a statement that is nothing but a string.
-pub(super) fn is_comment(node: Node<'_>, language: Language) -> bool {
-    let is_docstring = || {
-        language == Language::Python
-            && node.kind() == "expression_statement"
-            && node.child_count() == 1
-            && node.child(0).is_some_and(|child| child.kind() == "string")
-    };
-    (node.is_extra() && node.kind().contains("comment")) || is_docstring()
 }
 
 #[cfg(test)]
@@ -250,7 +245,7 @@ mod tests {
             "'a' 'b'",
         ];
         for language in Language::ALL {
-            let mut shapes = Shapes::new();
+            let mut shapes = Shapes { for_heads: None, ..Shapes::published(language) };
             let mut spelt: Vec<(u32, String)> = Vec::new();
             for tree in sources.iter().filter_map(|source| language.parse(source)) {
                 let mut expected: Vec<String> = Vec::new();
@@ -259,14 +254,14 @@ mod tests {
                     expected.push(node.to_sexp());
                     stack.extend(node.children(&mut node.walk()).filter(|child| child.child_count() > 0));
                 }
-                let mut found = shapes.of(&tree);
+                let mut found = shapes.of(&FlatTree::of(&tree));
                 assert_eq!(found.len(), expected.len(), "{language:?}");
                 expected.sort();
                 found.sort_unstable();
                 found.dedup();
                 let distinct: FxHashSet<&String> = expected.iter().collect();
                 assert_eq!(found.len(), distinct.len(), "{language:?}: {expected:?}");
-                let root = shapes.of(&tree);
+                let root = shapes.of(&FlatTree::of(&tree));
                 spelt.push((*root.last().expect("a root"), tree.root_node().to_sexp()));
             }
             for (shape, text) in &spelt {

@@ -10,6 +10,10 @@ TRACELESS_MODULES = frozenset((
     "__future__", "abc", "bisect", "cmath", "collections", "copy", "dataclasses", "datetime", "enum", "fractions",
     "functools", "heapq", "itertools", "math", "numbers", "operator", "re", "string", "typing",
 ))
+# Of numpy, what only looks at its arguments.
+NUMPY_LOOKS = frozenset((
+    "allclose", "array_equal", "e", "float32", "float64", "inf", "isclose", "isinf", "isnan", "nan", "ndarray", "pi",
+))
 # Built-in names through which anything can be reached.
 TRACING_NAMES = frozenset((
     "__builtins__", "__import__", "__loader__", "__spec__", "breakpoint", "compile", "delattr", "eval", "exec", "exit",
@@ -71,7 +75,10 @@ def is_traceless(found, names):
 
     Tests are not hostile; this keeps one task's from meddling with another's by accident.
     """
-    if not names.modules <= TRACELESS_MODULES or not names.used.isdisjoint(TRACING_NAMES):
+    if not names.used.isdisjoint(TRACING_NAMES):
+        return False
+    others = names.modules - TRACELESS_MODULES
+    if others and not (others == {"numpy"} and only_looks_by_numpy(found)):
         return False
     for node in found:
         kind = type(node)
@@ -84,6 +91,26 @@ def is_traceless(found, names):
         elif kind in DEFINITIONS and node.name == "__del__":
             return False
     return True
+
+
+def only_looks_by_numpy(found):
+    """Whether numpy is imported as a whole, and used as `numpy.allclose` and the like only."""
+    aliases, looks, uses = set(), 0, 0
+    for node in found:
+        if type(node) is ast.ImportFrom and (node.module or "").partition(".")[0] == "numpy":
+            return False
+        if type(node) is ast.Import:
+            for alias in node.names:
+                if alias.name == "numpy":
+                    aliases.add(alias.asname or alias.name)
+                elif alias.name.startswith("numpy."):
+                    return False
+    for node in found:
+        if type(node) is ast.Attribute and type(node.value) is ast.Name and node.value.id in aliases:
+            looks += type(node.ctx) is ast.Load and node.attr in NUMPY_LOOKS
+        elif type(node) is ast.Name and node.id in aliases:
+            uses += 1
+    return looks == uses
 
 
 def mark_in_place(found):

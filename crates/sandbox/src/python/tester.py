@@ -11,6 +11,7 @@ import resource
 import sys
 
 import calls
+import literals
 import peer as channel
 import program
 import suites
@@ -139,9 +140,13 @@ class Prepared:
     """Tests ready to run: their statements that test, their code, the names in them, whether they leave traces."""
 
     def __init__(self, source, cut=None):
-        tree = suites.parsed(source)
+        # Tests of several sources share a scope, so there the literals stay in their places.
+        tree, self.literals = (suites.parsed(source), []) if cut is None else literals.parsed(source, "tests.py")
         found = syntax.nodes(tree)
         self.names = syntax.Names(found)
+        # What our own name means is not for the solution to say.
+        self.names.used.discard(literals.NAME)
+        suites.load_numpy(self.names)
         self.is_traceless = syntax.is_traceless(found, self.names)
         self.tests = cut(tree) if cut is not None else [tree]
         syntax.mark_in_place(found)
@@ -153,7 +158,7 @@ def prepared(source, cut=None):
     found = REMEMBERED.get((source, cut))
     if found is None:
         found = Prepared(source, cut)
-        if len(REMEMBERED) >= MOST_REMEMBERED:
+        if len(REMEMBERED) >= MOST_REMEMBERED or sum(len(text) for text, _ in REMEMBERED) > MOST_REMEMBERED_LENGTH:
             REMEMBERED.clear()
         REMEMBERED[source, cut] = found
     return found
@@ -161,6 +166,7 @@ def prepared(source, cut=None):
 
 REMEMBERED = {}
 MOST_REMEMBERED = 64
+MOST_REMEMBERED_LENGTH = 2 << 20
 
 
 def new_scope():
@@ -170,10 +176,16 @@ def new_scope():
     return module.__dict__
 
 
-def attempt(verdict, peer, blame, index, code, source, scope):
+def run(part, scope):
+    """Runs prepared code; its long literals are made anew each time, as the code itself would have made them."""
+    scope[literals.NAME] = lambda number: eval(part.literals[number], {})
+    exec(part.code, scope)
+
+
+def attempt(verdict, peer, blame, index, test, source, scope):
     """Runs one test. Whatever it raises is its failure; a dead solution fails it even if the test caught that."""
     try:
-        exec(code, scope)
+        run(test, scope)
     except BaseException as error:
         blame(error)
         verdict.record(index, False, suites.explain(error, source))
@@ -197,13 +209,13 @@ def judge_asserts(peer, exports, blame, setup, *asserts):
         parts = [part for part in tests + [before] if part is not None]
         peer.is_traceless = all(part.is_traceless for part in parts)
         bind(scope, syntax.all_names(part.names for part in parts), exports, peer)
-        exec(before.code, scope)
+        run(before, scope)
         share(scope, exports, peer)
     except BaseException as error:
         return verdict.fail_all("setup failed: %s" % suites.explain(error, setup))
     for index, test in enumerate(tests):
         if test is not None:
-            attempt(verdict, peer, blame, index, test.code, asserts[index], scope)
+            attempt(verdict, peer, blame, index, test, asserts[index], scope)
     return verdict
 
 
@@ -222,7 +234,7 @@ def find(peer, exports, entry_point):
 
 
 def judge_cut(peer, exports, blame, source, cut, act, has_entry_point):
-    """Judges tests that were cut into single ones; `act(scope, code)` runs them."""
+    """Judges tests that were cut into single ones; `act(scope, suite)` runs them."""
     scope = new_scope()
     try:
         suite = prepared(source, cut)
@@ -235,7 +247,7 @@ def judge_cut(peer, exports, blame, source, cut, act, has_entry_point):
     peer.is_traceless = suite.is_traceless
     try:
         bind(scope, suite.names, exports, peer, has_entry_point)
-        act(scope, suite.code)
+        act(scope, suite)
     except BaseException as error:
         blame(error)
         verdict.fail_all(suites.explain(error, ""))
@@ -243,8 +255,8 @@ def judge_cut(peer, exports, blame, source, cut, act, has_entry_point):
 
 
 def judge_check(peer, exports, blame, source, entry_point):
-    def act(scope, code):
-        exec(code, scope)
+    def act(scope, suite):
+        run(suite, scope)
         share(scope, exports, peer)
         candidate = find(peer, exports, entry_point)
         peer.calls = 0
@@ -254,7 +266,7 @@ def judge_check(peer, exports, blame, source, entry_point):
 
 
 def judge_script(peer, exports, blame, source):
-    return judge_cut(peer, exports, blame, source, suites.cut_script, lambda scope, code: exec(code, scope), False)
+    return judge_cut(peer, exports, blame, source, suites.cut_script, lambda scope, suite: run(suite, scope), False)
 
 
 def judge_calls(peer, exports, blame, rule, entry_point, *texts):
@@ -290,7 +302,7 @@ def judge_unittest(peer, exports, blame, source):
     try:
         suite = prepared(source)
         bind(scope, suite.names, exports, peer)
-        exec(suite.code, scope)
+        run(suite, scope)
         share(scope, exports, peer)
         peer.calls = 0
         groups = suites.unittest_cases(scope)
@@ -313,7 +325,7 @@ JUDGES = {
 
 
 MOST_TURNS = 256
-MOST_GROWTH_KIB = 32 << 10
+MOST_GROWTH_KIB = 96 << 10
 
 
 def main(next_request):
@@ -325,7 +337,8 @@ def main(next_request):
     for turn in range(MOST_TURNS):
         if turn > 0:
             next_request()
-        is_same = judge() and len(sys.modules) == modules and identities(map(dict.values, watched)) == before
+        is_same = judge() and len(sys.modules) == modules + suites.brought
+        is_same = is_same and identities(map(dict.values, watched)) == before
         if not is_same or peak_kib() > size + MOST_GROWTH_KIB:
             break
     os._exit(0)

@@ -99,6 +99,25 @@ while frame:
 def add(a, b):
     return 0
 
+#: exports the names our own code goes by | judge-long
+import sys
+def __hone_literal__(number):
+    return []
+__hone_pass__ = __hone_fail__ = inputs = results = __hone_literal__
+names = ("add", "__hone_literal__", "__hone_pass__", "__hone_fail__", "inputs", "results", "zip")
+frame = sys._getframe()
+while frame:
+    for value in list(frame.f_locals.values()):
+        if type(value).__name__ == "Peer":
+            value.send(("ready", 0, {name: ("object",) for name in names}))
+    frame = frame.f_back
+def add(a, b):
+    return 0
+
+#: wrong for the last of many inputs | judge-long | wrong-answer
+def add(a, b):
+    return a + b if a < 999 else 0
+
 #: claims to be operator.add | judge
 def add(a, b):
     return 0

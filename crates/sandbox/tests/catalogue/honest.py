@@ -338,6 +338,10 @@ class Adder:
         return a + b
 add = Adder()
 
+#: right answer for many inputs | judge-long | passed
+def add(a, b):
+    return a + b
+
 #: right answer with enums and named tuples | judge | passed
 from collections import namedtuple
 from enum import Enum

@@ -181,6 +181,15 @@ fn other_suite(how: &str) -> Option<serde_json::Value> {
         json!({"kind": "stdio", "compare": compare, "cases": cases})
     };
     let check = json!({"kind": "check", "code": CHECK, "entry_point": "add"});
+    let long = || {
+        let inputs: Vec<[u32; 2]> = (0..1_000).map(|i| [i, 7 * i]).collect();
+        let results: Vec<u32> = inputs.iter().map(|[a, b]| a + b).collect();
+        let code = format!(
+            "import numpy as np\ndef check(candidate):\n    inputs = {inputs:?}\n    results = {results:?}\n    \
+             for inp, exp in zip(inputs, results):\n        assert candidate(*inp) == exp\n"
+        );
+        json!({"kind": "check", "code": code, "entry_point": "add"})
+    };
     let unittest = json!({"kind": "unittest", "code": UNITTEST});
     Some(match how {
         "judge-calls" => calls("add", "equal", &plain),
@@ -190,6 +199,7 @@ fn other_suite(how: &str) -> Option<serde_json::Value> {
         "judge-lcb" => calls("add", "livecodebench", &plain),
         "judge-method" => calls("Solution().add", "equal", &plain),
         "judge-check" => check,
+        "judge-long" => long(),
         "judge-script" => json!({"kind": "script", "code": SCRIPT}),
         "judge-unittest" => unittest,
         "judge-joint-unittest" => json!({"kind": "joint", "tests": unittest}),

@@ -116,6 +116,42 @@ fn a_script_is_cut_into_its_tests() {
     assert_eq!(passed(&judge("def f(x):\n    return x\n", stale)), [false, false]);
 }
 
+/// Long lists are compiled apart from the rest of the tests; nothing of that may be seen.
+#[test]
+fn long_lists_of_a_suite_are_what_they_say() {
+    let numbers = (0..1_000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    let texts = (0..600).map(|i| format!("'it[{i}] = [\\'x\\']'")).collect::<Vec<_>>().join(", ");
+    // The tests change the lists, and the next solution must find them new.
+    let asserts = "assert [f(v) for v in values] == [v + 1 for v in values] and len(values) == 1000\n\
+                   assert f(texts[599]) == \"it[599] = ['x']1\" and len(texts) == 600\n\
+                   assert len(nested['a']) == 5 and f(nested['a'][3]) == -2499.0 and nested['b'] == []\n\
+                   assert f(1) == 2 and quoted.strip().startswith('values = [0, 1,')\n\
+                   values.append(f(0)); texts.clear(); nested['b'].append(f(0))\n";
+    let lists = format!(
+        "values = [{numbers}]\ntexts = [{texts}]\nnested = {{'a': [1, None, True, -2.5e3, ({numbers})], 'b': []}}\n"
+    );
+    let right = "def f(x):\n    return x + 1 if type(x) is not str else x + '1'\n";
+    let wrong = "def f(x):\n    return x + 1 if type(x) is not str and x != 999 else 'no'\n";
+    // The second time one of the lines is within a text.
+    for quoted in
+        [format!("quoted = ('values = [0, 1, {numbers}]')\n"), format!("quoted = \"\"\"\nvalues = [{numbers}]\n\"\"\"\n")]
+    {
+        let code = format!("{lists}{quoted}{asserts}");
+        let body: String = code.lines().map(|line| format!("    {line}\n")).collect();
+        for tests in [
+            json!({"kind": "script", "code": code}),
+            json!({"kind": "check", "code": format!("def check(f):\n{body}"), "entry_point": "f"}),
+        ] {
+            for _ in 0..3 {
+                let judgement = judge(right, tests.clone());
+                assert_eq!(judgement.outcome.class, OutcomeClass::Passed, "{judgement:?}");
+                let judgement = judge(wrong, tests.clone());
+                assert_eq!(passed(&judgement)[..4], [false, false, true, true], "{judgement:?}");
+            }
+        }
+    }
+}
+
 const SUITE: &str = "
 import unittest
 class Numbers(unittest.TestCase):

@@ -56,30 +56,7 @@ pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let mut network = model.policy(terminal.threads.unwrap_or(0))?;
     let options =
         ForwardOptions { temperature: sampling.temperature, adapter: Adapter::On, keep_activations: false };
-    let mut by_prompt: BTreeMap<&[u32], Vec<usize>> = BTreeMap::new();
-    for (index, record) in records.iter().enumerate() {
-        by_prompt.entry(&record.prompt_tokens).or_default().push(index);
-    }
-    let total = records.len() as u64;
-    let mut progress = Progress::start(terminal, "scoring trajectories", 0, total, Lines::Sparse);
-    let (mut targets, mut scored) = (vec![0.0; records.len()], 0);
-    for (prompt, members) in by_prompt {
-        // A few at a time, so that memory stays bounded.
-        for members in members.chunks(16) {
-            if interrupt.is_set() {
-                return Err(Interrupted("the evaluation was ended by Ctrl-C".into()).into());
-            }
-            let completions = members.iter().map(|index| records[*index].completion_tokens.clone()).collect();
-            let group = PromptGroup { prompt: prompt.to_vec(), completions };
-            let logprobs = network.forward(&[group], options)?.logprobs.swap_remove(0);
-            for (index, logprobs) in members.iter().zip(logprobs) {
-                targets[*index] = sum(&logprobs);
-            }
-            scored += members.len();
-            progress.update(scored as u64, "");
-        }
-    }
-    progress.finish("");
+    let targets = target_logprobs(&mut network, &records, options, &interrupt, terminal)?;
     let estimate =
         off_policy(&logged(&records, &targets), arguments.clip).map_err(|error| Usage(error.to_string()))?;
     if terminal.is_json {
@@ -94,6 +71,93 @@ pub(super) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
         arguments.clip
     ));
     Ok(())
+}
+
+/// Log-probability of each trajectory's completion under `network`, in nats.
+fn target_logprobs(
+    network: &mut dyn Network,
+    records: &[TrajectoryRecord],
+    options: ForwardOptions,
+    interrupt: &Interrupt,
+    terminal: &Terminal,
+) -> Result<Vec<f64>> {
+    let batches = batches(records);
+    let total: usize = batches.iter().map(Batch::tokens).sum();
+    terminal.note(&format!(
+        "scoring {} trajectories: {total} tokens in {} forward passes",
+        records.len(),
+        batches.len()
+    ));
+    let mut progress = Progress::start(terminal, "scoring tokens", 0, total as u64, Lines::Sparse);
+    let (mut targets, mut scored, mut done) = (vec![0.0; records.len()], 0, 0);
+    for batch in batches {
+        if interrupt.is_set() {
+            return Err(Interrupted("the evaluation was ended by Ctrl-C".into()).into());
+        }
+        let logprobs = network.forward(&batch.groups, options)?.logprobs;
+        for (index, logprobs) in batch.members.iter().zip(logprobs.iter().flatten()) {
+            targets[*index] = sum(logprobs);
+        }
+        scored += batch.members.len();
+        done += batch.tokens();
+        progress.update(done as u64, &format!("{scored} of {} trajectories", records.len()));
+    }
+    progress.finish(&format!("{scored} trajectories"));
+    Ok(targets)
+}
+
+/// Tokens of one forward pass, about: enough rows for the matrix products to run at their full speed, few enough that
+/// progress is seen and memory stays bounded.
+const BATCH_TOKENS: usize = 2048;
+
+/// What one forward pass scores: groups of completions of one prompt each, packed.
+#[derive(Debug, Default, PartialEq)]
+struct Batch {
+    groups: Vec<PromptGroup>,
+    /// Indices of the trajectories, in the order of the groups' completions.
+    members: Vec<usize>,
+}
+
+impl Batch {
+    fn tokens(&self) -> usize {
+        let of_group = |group: &PromptGroup| {
+            group.prompt.len() + group.completions.iter().map(Vec::len).sum::<usize>()
+        };
+        self.groups.iter().map(of_group).sum()
+    }
+}
+
+/// All trajectories in batches; a prompt's are together, so that it is computed once, or once for each batch they fill.
+fn batches(records: &[TrajectoryRecord]) -> Vec<Batch> {
+    let mut by_prompt: BTreeMap<&[u32], Vec<usize>> = BTreeMap::new();
+    for (index, record) in records.iter().enumerate() {
+        by_prompt.entry(&record.prompt_tokens).or_default().push(index);
+    }
+    let mut batches: Vec<Batch> = Vec::new();
+    let (mut batch, mut tokens) = (Batch::default(), 0);
+    for (prompt, members) in by_prompt {
+        let mut is_open = false;
+        for index in members {
+            let completion = &records[index].completion_tokens;
+            let more = completion.len() + if is_open { 0 } else { prompt.len() };
+            if tokens > 0 && tokens + more > BATCH_TOKENS {
+                batches.push(std::mem::take(&mut batch));
+                (tokens, is_open) = (0, false);
+            }
+            if !is_open {
+                batch.groups.push(PromptGroup { prompt: prompt.to_vec(), completions: Vec::new() });
+                tokens += prompt.len();
+                is_open = true;
+            }
+            if let Some(group) = batch.groups.last_mut() {
+                group.completions.push(completion.clone());
+            }
+            batch.members.push(index);
+            tokens += completion.len();
+        }
+    }
+    batches.extend(Some(batch).filter(|batch| !batch.members.is_empty()));
+    batches
 }
 
 fn trajectories(run: &RunDir, arguments: &Arguments) -> Result<Vec<TrajectoryRecord>> {
@@ -170,6 +234,39 @@ fn table(estimate: &OffPolicyEstimate, records: &[TrajectoryRecord]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_trajectory_is_in_one_batch_with_its_prompt() {
+        let record = |prompt: u32, length: usize| TrajectoryRecord {
+            prompt_tokens: vec![prompt; 100],
+            completion_tokens: vec![7; length],
+            ..TrajectoryRecord::default()
+        };
+        let mut records: Vec<TrajectoryRecord> = (0..40).map(|i| record(i % 5, 1 + 7 * i as usize)).collect();
+        records.push(record(9, 5_000));
+        let batches = batches(&records);
+        let mut seen: Vec<usize> = Vec::new();
+        for batch in &batches {
+            let scored: Vec<(&[u32], &[u32])> = batch
+                .groups
+                .iter()
+                .flat_map(|group| group.completions.iter().map(|one| (group.prompt.as_slice(), one.as_slice())))
+                .collect();
+            let expected: Vec<(&[u32], &[u32])> = batch
+                .members
+                .iter()
+                .map(|i| (records[*i].prompt_tokens.as_slice(), records[*i].completion_tokens.as_slice()))
+                .collect();
+            assert_eq!(scored, expected);
+            assert!(batch.tokens() <= BATCH_TOKENS || batch.members == [40], "{}", batch.tokens());
+            seen.extend(&batch.members);
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (0..41).collect::<Vec<usize>>());
+        // 40 · (1 + 7 · 19.5) tokens and a few prompts: no batch is left half empty.
+        assert!(batches.len() <= 6, "{}", batches.len());
+        assert!(super::batches(&[]).is_empty());
+    }
 
     #[test]
     fn a_trajectory_is_predicted_by_the_others_of_its_task() {

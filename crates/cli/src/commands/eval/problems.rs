@@ -53,6 +53,8 @@ pub(super) struct Checked {
     pub(super) shown: Vec<Shot>,
     /// What decides a score on them.
     pub(super) provenance: Provenance,
+    /// What the references did.
+    pub(super) references: ReferenceCheck,
 }
 
 impl Problems {
@@ -156,7 +158,7 @@ impl Problems {
             ("file_sha256", self.sha256.clone()),
             ("extraction", rules.extraction.into()),
             ("comparison", rules.comparison.into()),
-            ("limits", format!("{} ms CPU, {} MiB", rules.cpu_ms, rules.memory_bytes >> 20)),
+            ("limits", rules.limits_line()),
             ("references", found.summary()),
         ] {
             provenance.insert(key.into(), value);
@@ -177,7 +179,7 @@ impl Problems {
             }
             provenance.insert("warning".into(), message);
         }
-        Ok(Checked { problems: self, shown: Vec::new(), provenance })
+        Ok(Checked { problems: self, shown: Vec::new(), provenance, references: found })
     }
 
     /// Where the result of a check of this file is kept.
@@ -256,6 +258,7 @@ impl Arguments {
         let rules = checked.problems.rules();
         BenchmarkSet::new(checked.problems.problems.clone(), sandbox, rules, self.prompt)
             .with_shots(checked.shown.clone())
+            .paced(rules, &checked.references)
     }
 }
 

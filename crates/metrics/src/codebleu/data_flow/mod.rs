@@ -5,18 +5,22 @@
 //! appearance, so that renaming does not matter. Not here: what the languages' nodes mean (`rules.rs`, `walk.rs`).
 
 mod bindings;
+mod lists;
 mod rules;
 mod walk;
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use tree_sitter::{Node, Point, Tree};
+use rustc_hash::FxHashMap;
+use tree_sitter::Point;
 
-use self::bindings::{Aliased, Bindings, Copied, Origins};
+use self::bindings::{Aliased, Bindings, Copied};
+use self::lists::{List, Lists};
 use self::rules::Grammar;
-use self::walk::{Edge, MAX_DEPTH, Tokens, Walk, children, is_token};
+use self::walk::{Edge, MAX_DEPTH, NOWHERE, Tokens, Walk, is_token};
 use super::Match;
+use super::flat_tree::FlatTree;
 use crate::Language;
 
 /// One step of the flow: the variable, whether it is computed (or merely comes) from its sources, and these.
@@ -32,68 +36,130 @@ pub struct Flow {
 
 /// The data flow of a program, by the corrected tables; empty if it has none.
 pub fn data_flow(language: Language, source: &str) -> Vec<Flow> {
-    language.parse(source).map(|tree| of_tree(language, source, &tree, true)).unwrap_or_default()
+    let Some(tree) = language.parse(source) else { return Vec::new() };
+    let flows = of_tree(language, source, &FlatTree::of(&tree), true);
+    let flow = |flow: &[u32]| Flow {
+        variable: flow[0] / 2,
+        is_computed: flow[0] % 2 == 1,
+        sources: flow[1..].to_vec(),
+    };
+    flows.iter().map(flow).collect()
 }
 
 /// How many of the reference's flows the candidate has, each used once; `total` is 0 if the reference has none.
 pub fn data_flow_match(language: Language, candidate: &str, reference: &str) -> Match {
-    matched(&data_flow(language, candidate), &data_flow(language, reference))
+    let flows = |source: &str| match language.parse(source) {
+        Some(tree) => of_tree(language, source, &FlatTree::of(&tree), true),
+        None => Flows::default(),
+    };
+    matched(&flows(candidate), &flows(reference))
+}
+
+/// A program's data flow in one list of numbers: of each flow twice its variable, plus 1 if it is computed; then its
+/// sources.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Flows {
+    numbers: Vec<u32>,
+    /// Where each flow ends.
+    ends: Vec<u32>,
+}
+
+impl Flows {
+    fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.numbers[*start as usize..*end as usize])
+    }
 }
 
 /// The reference's flows that are among the candidate's, each used once.
-pub(super) fn matched(candidate: &[Flow], reference: &[Flow]) -> Match {
-    let mut left: FxHashMap<&Flow, usize> = FxHashMap::default();
+pub(super) fn matched(candidate: &Flows, reference: &Flows) -> Match {
+    let mut left: FxHashMap<&[u32], usize> = FxHashMap::default();
+    left.reserve(candidate.ends.len());
     candidate.iter().for_each(|flow| *left.entry(flow).or_default() += 1);
     let mut count = 0;
-    for flow in reference {
+    for flow in reference.iter() {
         if let Some(unused) = left.get_mut(flow).filter(|unused| **unused > 0) {
             *unused -= 1;
             count += 1;
         }
     }
-    Match { matched: count, total: reference.len() as u64 }
+    Match { matched: count, total: reference.ends.len() as u64 }
 }
 
 /// The data flow of a parsed program; without `is_corrected` exactly as codebleu 0.7.0 extracts it.
-pub(super) fn of_tree(language: Language, source: &str, tree: &Tree, is_corrected: bool) -> Vec<Flow> {
+pub(super) fn of_tree(language: Language, source: &str, tree: &FlatTree<'_>, is_corrected: bool) -> Flows {
     let grammar = Grammar::of(language, is_corrected);
-    let Some(tokens) = tokens(grammar, source, tree, is_corrected) else { return Vec::new() };
-    let mut walk = Walk { grammar, tokens, edges: Vec::new(), is_alphabetical: !is_corrected };
-    let root = tree.root_node();
-    let is_whole = if grammar.rules.is_aliased {
-        walk.walk(root, Aliased::new(Origins::default()), 0).is_ok()
-    } else {
-        walk.walk(root, Copied::new(Origins::default()), 0).is_ok()
+    let Some(tokens) = tokens(grammar, source, tree, is_corrected) else { return Flows::default() };
+    let count = tokens.names.len();
+    let unbound = vec![List::EMPTY; tokens.spellings.len()];
+    let mut walk = Walk {
+        grammar,
+        tree,
+        tokens,
+        lists: Lists::new(count as u32),
+        edges: Vec::with_capacity(2 * count),
+        is_alphabetical: !is_corrected,
+        places: vec![NOWHERE; 2 * count],
     };
-    if is_whole { numbered(connected(&mut walk)) } else { Vec::new() }
+    let is_whole = if grammar.rules.is_aliased {
+        walk.walk(0, Aliased::new(unbound), 0).is_ok()
+    } else {
+        walk.walk(0, Copied::new(unbound), 0).is_ok()
+    };
+    if !is_whole {
+        return Flows::default();
+    }
+    let edges = connected(&mut walk);
+    numbered(&edges, &walk)
 }
 
 /// The tokens of a tree; `None` where Python's recursion would end.
-fn tokens<'s>(grammar: &Grammar, source: &'s str, tree: &Tree, is_corrected: bool) -> Option<Tokens<'s>> {
-    let lines: Vec<&str> = source.split('\n').collect();
-    let mut tokens = Tokens::default();
+fn tokens<'s>(
+    grammar: &Grammar,
+    source: &'s str,
+    tree: &FlatTree<'_>,
+    is_corrected: bool,
+) -> Option<Tokens<'s>> {
+    let (is_ascii, lines) = (source.is_ascii(), LazyCell::new(|| source.split('\n').collect::<Vec<&str>>()));
+    let mut tokens = Tokens { variables: vec![None; tree.nodes.len()], ..Tokens::default() };
     let mut known: FxHashMap<Cow<'s, str>, u32> = FxHashMap::default();
-    let mut stack: Vec<(Node<'_>, usize)> = vec![(tree.root_node(), 0)];
-    while let Some((node, depth)) = stack.pop() {
-        if depth > MAX_DEPTH {
+    known.reserve(tree.nodes.len() / 4);
+    let mut places: Vec<u32> = Vec::with_capacity(tree.nodes.len());
+    let mut index = 0;
+    while let Some(node) = tree.nodes.get(index as usize) {
+        if node.depth as usize > MAX_DEPTH {
             return None;
         }
-        if !is_token(grammar, node) {
-            stack.extend(children(node).into_iter().rev().map(|child| (child, depth + 1)));
+        if !is_token(grammar, tree, index) {
+            index += 1;
             continue;
         }
-        let spelling = match source.get(node.byte_range()) {
-            Some(text) if is_corrected => Cow::Borrowed(text),
-            _ => published_spelling(&lines, node.start_position(), node.end_position()),
+        let spelling = match source.get(node.start as usize..node.end as usize) {
+            Some(text) if is_corrected || (is_ascii && !text.contains('\n')) => Cow::Borrowed(text),
+            Some(text) if is_ascii => Cow::Owned(text.replace('\n', "")),
+            _ => published_spelling(&lines, node.node.start_position(), node.node.end_position()),
         };
         let next = u32::try_from(tokens.spellings.len()).ok()?;
         let name = *known.entry(spelling).or_insert_with_key(|spelling| {
             tokens.spellings.push(spelling.clone());
             next
         });
-        let number = u32::try_from(tokens.names.len()).ok()?;
         tokens.names.push(name);
-        tokens.numbers.insert((node.start_byte(), node.end_byte()), number);
+        places.push(index);
+        index = node.next;
+    }
+    // Only empty tokens can share a place, so they follow one another.
+    let (mut last, mut after) = (0, None);
+    for (number, index) in places.iter().enumerate().rev() {
+        let node = &tree.nodes[*index as usize];
+        if after != Some((node.start, node.end)) {
+            last = number;
+        }
+        after = Some((node.start, node.end));
+        let name = tokens.names[last];
+        if tokens.spellings[name as usize] != grammar.kinds.kind(node.kind).name {
+            tokens.variables[*index as usize] = Some((last as u32, name));
+        }
     }
     Some(tokens)
 }
@@ -120,46 +186,45 @@ fn published_spelling<'s>(lines: &[&'s str], start: Point, end: Point) -> Cow<'s
 fn connected(walk: &mut Walk<'_, '_>) -> Vec<Edge> {
     let mut edges = std::mem::take(&mut walk.edges);
     edges.sort_by_key(|edge| edge.token);
-    let mut linked: FxHashSet<u32> = FxHashSet::default();
+    let mut is_linked = vec![false; walk.tokens.names.len()];
     for edge in edges.iter().filter(|edge| !edge.source_tokens.is_empty()) {
-        linked.insert(edge.token);
-        linked.extend(&edge.source_tokens);
+        is_linked[edge.token as usize] = true;
+        walk.lists.get(edge.source_tokens).iter().for_each(|source| is_linked[*source as usize] = true);
     }
-    let mut merged: Vec<Edge> = Vec::new();
-    for edge in edges.into_iter().filter(|edge| linked.contains(&edge.token)) {
+    let mut merged: Vec<Edge> = Vec::with_capacity(edges.len());
+    for edge in edges.into_iter().filter(|edge| is_linked[edge.token as usize]) {
         match merged.last_mut().filter(|last| last.token == edge.token) {
             None => merged.push(edge),
-            Some(last) => {
-                let mut sources = std::mem::take(&mut last.sources);
-                walk.merge_sources(&mut sources, &edge.sources);
-                *last = Edge { sources, ..edge };
-            }
+            Some(last) => *last = Edge { sources: walk.merge_sources(last.sources, edge.sources), ..edge },
         }
     }
     merged
 }
 
 /// Names become numbers in the order in which they are first read or bound.
-fn numbered(edges: Vec<Edge>) -> Vec<Flow> {
-    let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
+fn numbered(edges: &[Edge], walk: &Walk<'_, '_>) -> Flows {
+    let mut numbers: Vec<Option<u32>> = vec![None; walk.tokens.spellings.len()];
+    let mut count = 0;
     let mut number = |name: u32| {
-        let next = numbers.len() as u32;
-        *numbers.entry(name).or_insert(next)
+        *numbers[name as usize].get_or_insert_with(|| {
+            count += 1;
+            count - 1
+        })
     };
-    let flow = |edge: Edge| {
-        let sources = edge.sources.into_iter().map(&mut number).collect();
-        Flow { variable: number(edge.name), is_computed: edge.is_computed, sources }
-    };
-    edges.into_iter().map(flow).collect()
+    let mut flows = Flows::default();
+    for edge in edges {
+        let start = flows.numbers.len();
+        flows.numbers.push(0);
+        flows.numbers.extend(walk.lists.get(edge.sources).iter().map(|name| number(*name)));
+        flows.numbers[start] = 2 * number(edge.name) + u32::from(edge.is_computed);
+        flows.ends.push(flows.numbers.len() as u32);
+    }
+    flows
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn flow(variable: u32, is_computed: bool, sources: &[u32]) -> Flow {
-        Flow { variable, is_computed, sources: sources.to_vec() }
-    }
 
     #[test]
     fn a_value_flows_through_an_assignment() {
@@ -216,12 +281,14 @@ mod tests {
 
     #[test]
     fn flows_are_used_once() {
-        let (a, b) = (flow(0, true, &[1]), flow(1, false, &[]));
-        assert_eq!(
-            matched(std::slice::from_ref(&a), &[a.clone(), a.clone(), b.clone()]),
-            Match { matched: 1, total: 3 }
-        );
-        assert_eq!(matched(&[a, b], &[]), Match { matched: 0, total: 0 });
+        // Variable 0 is computed from 1; 1 has no source.
+        let flows = |flows: &[&[u32]]| Flows {
+            numbers: flows.concat(),
+            ends: flows.iter().scan(0, |end, flow| { *end += flow.len() as u32; Some(*end) }).collect(),
+        };
+        let (a, b) = (&[1, 1][..], &[2][..]);
+        assert_eq!(matched(&flows(&[a]), &flows(&[a, a, b])), Match { matched: 1, total: 3 });
+        assert_eq!(matched(&flows(&[a, b]), &flows(&[])), Match { matched: 0, total: 0 });
     }
 
     #[test]
@@ -239,7 +306,7 @@ mod tests {
             ] {
                 let _ = data_flow(language, source);
                 if let Some(tree) = language.parse(source) {
-                    let _ = of_tree(language, source, &tree, false);
+                    let _ = of_tree(language, source, &FlatTree::of(&tree), false);
                 }
             }
         }

@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use crate::Language;
+use crate::codebleu::kinds::Kinds;
 
 /// What a node does to the flow of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -105,11 +106,28 @@ pub(super) struct Kind {
     pub(super) is_comment: bool,
 }
 
-/// A table with its kinds by number.
+/// A table with its kinds and fields by number.
 #[derive(Debug)]
 pub(super) struct Grammar {
     pub(super) rules: Rules,
-    kinds: Vec<Kind>,
+    pub(super) fields: Fields,
+    pub(super) kinds: &'static Kinds,
+    roles: Vec<Kind>,
+}
+
+/// Numbers of the fields that tables name; 0 for one that the grammar does not have.
+#[derive(Debug)]
+pub(super) struct Fields {
+    pub(super) left: u16,
+    pub(super) right: u16,
+    pub(super) pattern: u16,
+    pub(super) value: u16,
+    pub(super) body: u16,
+    pub(super) update: u16,
+    /// Name and value of a definition.
+    pub(super) definition: (u16, u16),
+    /// Element, collection and body of a loop over elements.
+    pub(super) each: (u16, u16, u16),
 }
 
 impl Grammar {
@@ -126,19 +144,47 @@ impl Grammar {
     }
 
     fn new(language: Language, rules: Rules) -> Grammar {
-        let grammar = language.tree_sitter();
-        let count = u16::try_from(grammar.node_kind_count()).unwrap_or(u16::MAX);
-        let name = |id: u16| grammar.node_kind_for_id(id).unwrap_or_default();
-        Grammar { kinds: (0..count).map(|id| rules.kind(name(id))).collect(), rules }
+        let kinds = Kinds::of(language);
+        let roles = kinds.iter().map(|kind| rules.kind(kind.name)).collect();
+        Grammar { roles, fields: Fields::of(&language.tree_sitter(), &rules), kinds, rules }
     }
 
     /// What is known of a node's kind; nothing of `ERROR`'s.
-    pub(super) fn kind(&self, node: tree_sitter::Node<'_>) -> Kind {
-        self.kinds.get(usize::from(node.kind_id())).copied().unwrap_or_default()
+    pub(super) fn kind(&self, kind: u16) -> Kind {
+        self.roles.get(usize::from(kind)).copied().unwrap_or_default()
+    }
+}
+
+impl Fields {
+    fn of(grammar: &tree_sitter::Language, rules: &Rules) -> Fields {
+        let field = |name: &str| grammar.field_id_for_name(name).map_or(0, |field| field.get());
+        let (element, collection, each_body) = match rules.each {
+            EachParts::Fields(element, collection, body) => (element, collection, body),
+            EachParts::TwoVariables => ("", "", "body"),
+        };
+        let (name, value) = match rules.definition {
+            DefinitionParts::Fields(name, value) => (name, value),
+            DefinitionParts::TwoChildren | DefinitionParts::FunctionHead => ("", ""),
+        };
+        Fields {
+            left: field("left"),
+            right: field("right"),
+            pattern: field("pattern"),
+            value: field("value"),
+            body: field("body"),
+            update: field("update"),
+            definition: (field(name), field(value)),
+            each: (field(element), field(collection), field(each_body)),
+        }
     }
 }
 
 impl Rules {
+    /// Whether the table wants some children walked before others.
+    pub(super) fn has_first(&self) -> bool {
+        !self.first.is_empty()
+    }
+
     fn kind(&self, name: &str) -> Kind {
         let roles = [
             (self.definitions, Role::Definition),
