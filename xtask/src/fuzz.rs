@@ -41,7 +41,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     shell::run_with(&shell::cargo(), &build, &[("RUSTFLAGS", COVERAGE)])?;
     let chosen = if arguments.targets.is_empty() { &known } else { &arguments.targets };
     for name in chosen {
-        let [corpus, artifacts] = ["corpus", "artifacts"].map(|kind| shell::root().join("fuzz").join(kind).join(name));
+        let [corpus, artifacts] =
+            ["corpus", "artifacts"].map(|kind| shell::root().join("fuzz").join(kind).join(name));
         for folder in [&corpus, &artifacts] {
             fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
         }
@@ -79,7 +80,10 @@ mod tests {
         let names = targets().unwrap();
         assert!(!names.is_empty());
         for name in names {
-            assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} has no [[bin]] in fuzz/Cargo.toml");
+            assert!(
+                manifest.contains(&format!("name = \"{name}\"")),
+                "{name} has no [[bin]] in fuzz/Cargo.toml"
+            );
         }
     }
 }

@@ -46,7 +46,10 @@ pub(crate) fn run_with(program: &str, arguments: &[&str], environment: &[(&str, 
     let line = format!("{program} {}", arguments.join(" "));
     eprintln!("$ {line}");
     let mut command = command(program, arguments);
-    let status = command.envs(environment.iter().copied()).status().with_context(|| format!("failed to start `{line}`"))?;
+    let status = command
+        .envs(environment.iter().copied())
+        .status()
+        .with_context(|| format!("failed to start `{line}`"))?;
     if !status.success() {
         bail!("`{line}` ended with {status}");
     }

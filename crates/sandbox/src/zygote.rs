@@ -478,7 +478,9 @@ fn scratch_directory(number: u32, uid: u32) -> Result<PathBuf, String> {
     if is_root() {
         std::os::unix::fs::chown(&path, Some(uid), Some(uid)).map_err(|e| match e.kind() {
             // Not allowed, or no such user in this user namespace.
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::InvalidInput => NO_REAL_ROOT.to_owned(),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::InvalidInput => {
+                NO_REAL_ROOT.to_owned()
+            }
             _ => format!("giving {} away: {e}", path.display()),
         })?;
     }

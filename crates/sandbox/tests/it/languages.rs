@@ -307,7 +307,8 @@ fn check(language: Language, text: &'static str, canary: &Mutex<Canary>) -> (Vec
     let sandbox = Sandbox::start(config).expect("strict isolation");
     let programs = programs((language.name(), text));
     // A toolchain in the home folder of root is none for another user; root's own run of this test has it.
-    let is_missing = matches!(sandbox.run_in(language, "", b"", &patient()), Err(SandboxError::MissingToolchain { .. }));
+    let is_missing =
+        matches!(sandbox.run_in(language, "", b"", &patient()), Err(SandboxError::MissingToolchain { .. }));
     if is_missing && !is_root() {
         eprintln!("skipped: {} is not installed for this user", language.name());
         return (Vec::new(), 0, 0);

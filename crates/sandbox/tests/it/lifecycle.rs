@@ -130,7 +130,11 @@ fn a_run_that_was_starved_of_time_is_made_again_alone() {
         for _ in 0..workers {
             scope.spawn(|| {
                 let outcome = sandbox.run(program, b"", &limits).expect("runs");
-                assert_eq!((outcome.class, &*outcome.stdout), (OutcomeClass::Passed, "done True\n"), "{outcome:?}");
+                assert_eq!(
+                    (outcome.class, &*outcome.stdout),
+                    (OutcomeClass::Passed, "done True\n"),
+                    "{outcome:?}"
+                );
             });
         }
     });

@@ -118,7 +118,8 @@ fn model(
         (Box::new(arguments.set(&checked, sandbox)), checked.provenance)
     } else {
         let environment = CodeEnvironmentConfig::default();
-        let mut tasks = load_checked(&problems::tasks_path(benchmark)?, &sandbox, &environment.limits(), terminal)?;
+        let mut tasks =
+            load_checked(&problems::tasks_path(benchmark)?, &sandbox, &environment.limits(), terminal)?;
         tasks.truncate(arguments.limit.unwrap_or(usize::MAX));
         (Box::new(CodeEnvironmentSet::new(tasks, sandbox, environment)?), Provenance::new())
     };
