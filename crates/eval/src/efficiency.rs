@@ -189,7 +189,7 @@ impl Meter<'_> {
                 error.unwrap_or_default()
             )));
         }
-        let is_whole = outcome.stdout.ends_with(it.mark);
+        let is_whole = outcome.stdout.trim_end().ends_with(it.mark);
         Ok((!is_whole).then(|| "it ended before its tests did".to_owned()))
     }
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use crate::{Call, hone_with};
 
 /// A folder with a benchmark of two problems in HumanEval's format, and samples of them.
-struct Folder(tempfile::TempDir);
+pub(crate) struct Folder(pub(crate) tempfile::TempDir);
 
 impl Folder {
-    fn new() -> Folder {
+    pub(crate) fn new() -> Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         let row = |id: &str, name: &str, body: &str, test: &str| {
             json!({"task_id": id, "prompt": format!("def {name}(x):\n"), "entry_point": name, "canonical_solution": body,
@@ -29,18 +29,18 @@ impl Folder {
         folder
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, rows: &[Value]) -> String {
+    pub(crate) fn write(&self, name: &str, rows: &[Value]) -> String {
         let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
         fs::write(self.path(name), text).unwrap();
         self.path(name).to_str().unwrap().to_owned()
     }
 
     /// `hone eval … humaneval --file rows.jsonl`, or nothing where there is no sandbox.
-    fn eval(&self, arguments: &[&str]) -> Option<Call> {
+    pub(crate) fn eval(&self, arguments: &[&str]) -> Option<Call> {
         let file = self.path("rows.jsonl");
         let call = hone_with(
             &[&["eval"][..], arguments, &["humaneval", "--file", file.to_str().unwrap()]].concat(),
@@ -55,7 +55,7 @@ impl Folder {
     }
 }
 
-fn sample(id: &str, completion: &str) -> Value {
+pub(crate) fn sample(id: &str, completion: &str) -> Value {
     json!({"task_id": id, "completion": completion})
 }
 
@@ -109,94 +109,6 @@ fn samples_are_scored_resumed_and_compared() {
     assert_eq!((diff[0]["k"].as_u64(), diff[0]["difference"]["value"].as_f64()), (Some(1), Some(0.5)));
     let text = hone_with(&["eval", "diff", first, second], "", &[]).code(0).stdout;
     assert!(text.contains("+50.0 [+50.0, +50.0]") && text.contains("pass@1: a difference"), "{text}");
-}
-
-#[test]
-fn right_samples_are_compared_with_the_reference_in_cost() {
-    let folder = Folder::new();
-    let body = "    total = 0\n    for i in range(n):\n        total += i * i\n    return total\n";
-    folder.write(
-        "rows.jsonl",
-        &[json!({"task_id": "T/0", "prompt": "def f(n):\n", "entry_point": "f", "canonical_solution": body,
-                 "test": "def check(candidate):\n    assert candidate(200000) == 2666646666700000\n"})],
-    );
-    let formula = "    return (n - 1) * n * (2 * n - 1) // 6\n";
-    let samples = folder.write("a.jsonl", &[sample("T/0", formula), sample("T/0", "    return 1\n")]);
-    let (output, page) = (folder.path("out.jsonl"), folder.path("page.html"));
-    let (output, page) = (output.to_str().unwrap(), page.to_str().unwrap());
-    let arguments = ["--samples", &samples, "--efficiency", "--fast-p", "1,1e9", "--output", output];
-    let Some(call) = folder.eval(&[&arguments[..], &["--report", page, "--json"]].concat()) else { return };
-    let found = call.code(0).json();
-    let fast = |at: usize| found["efficiency"]["fast"][at]["share"]["value"].as_f64();
-    assert_eq!((fast(0), fast(1)), (Some(0.5), Some(0.0)), "{found}");
-    let method = found["efficiency"]["methods"].as_object().unwrap().keys().next().unwrap().clone();
-    assert!(found["signature"].as_str().unwrap().contains(&format!("cost={method} ")), "{found}");
-    assert!(fs::read_to_string(page).unwrap().contains(&format!("cost by {method}")));
-    // The costs are in the file, and the same command takes them from there.
-    let written = fs::read_to_string(output).unwrap();
-    assert!(written.contains(&format!("\"efficiency\":{{\"method\":\"{method}\"")), "{written}");
-    let Some(call) = folder.eval(&arguments) else { return };
-    let table = call.code(0).stdout;
-    assert!(table.contains("fast_1 ") && table.contains("fast_1000000000 "), "{table}");
-    assert_eq!(fs::read_to_string(output).unwrap(), written);
-    let Some(call) = folder.eval(&["--samples", &samples, "--efficiency", "--fast-p=-1"]) else { return };
-    call.code(2).says(&["expected a number of at least 0"]);
-}
-
-/// A folder with a `bandit` of our own that finds something in every program with `eval`, and cannot parse `!`.
-fn played_bandit(folder: &Folder) -> String {
-    use std::os::unix::fs::PermissionsExt;
-    let python = folder.path("scanning-python");
-    let script = "#!/bin/sh\necho '{\"ready\": true, \"version\": \"9.9\"}'\nwhile read -r line; do\n  case \"$line\" in\n    *!*) echo '{\"is_skipped\": true}';;\n    *eval*) echo '{\"findings\": [{\"test\": \"B307\", \"severity\": \"MEDIUM\"}]}';;\n    *) echo '{}';;\n  esac\ndone\n";
-    for (path, text) in
-        [(&python, script.to_owned()), (&folder.path("bandit"), format!("#!{}\n", python.display()))]
-    {
-        fs::write(path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-    format!("{}:{}", folder.0.path().display(), std::env::var("PATH").unwrap_or_default())
-}
-
-#[test]
-fn programs_are_scanned_for_what_should_not_be_there() {
-    let folder = Folder::new();
-    let samples = folder.write(
-        "a.jsonl",
-        &[
-            sample("T/0", "    return x + x\n"),
-            sample("T/0", "    return eval('2 * x')\n"),
-            sample("T/1", "    return 3 *! x\n"),
-        ],
-    );
-    let (file, output) = (folder.path("rows.jsonl"), folder.path("out.jsonl"));
-    let eval = |more: &[&str], path: &str| {
-        let fixed =
-            ["eval", "humaneval", "--file", file.to_str().unwrap(), "--samples", &samples, "--security"];
-        hone_with(&[&fixed[..], more].concat(), "", &[("PATH", path)])
-    };
-    let path = played_bandit(&folder);
-    let call = eval(&["--json", "--output", output.to_str().unwrap()], &path);
-    if call.code == Some(3) {
-        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
-        return;
-    }
-    let found = call.code(0).json();
-    let security = &found["security"];
-    // Two programs of two lines each can be parsed; one of them has a finding.
-    let rate = security["by_severity"]["MEDIUM"]["value"].as_f64();
-    assert_eq!((rate, security["clean"]["value"].as_f64()), (Some(250.0), Some(0.5)), "{found}");
-    assert_eq!((&security["unparsable"], &security["lines"]), (&json!(1), &json!(4)), "{found}");
-    assert!(found["signature"].as_str().unwrap().contains("security=bandit-9.9 "), "{found}");
-    assert!(fs::read_to_string(&output).unwrap().contains("\"security\":{\"lines\":2"));
-    let table = eval(&[], &path).code(0).stdout;
-    assert!(table.contains("  medium") && table.contains("found: B307 1×"), "{table}");
-    // Without the tool nothing is sampled or judged.
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let without = std::env::split_paths(&paths).filter(|folder| !folder.join("bandit").exists());
-    let without = std::env::join_paths(without).unwrap().into_string().unwrap();
-    let call =
-        eval(&[], &without).code(3).says(&["--security", "needs bandit", "hint: `pipx install bandit`"]);
-    assert_eq!(call.stdout, "");
 }
 
 #[test]
@@ -400,38 +312,6 @@ fn metrics_of_a_file() {
     assert!(codebleu.contains("mode:strict") && codebleu.contains("codebleu data flow"), "{codebleu}");
     scored(&["--metric", "codebleu"]).code(2).says(&["expected --language"]);
     scored(&["--metric", "bleurt"]).code(2).says(&["expected bleu, chrf"]);
-}
-
-#[test]
-fn queries_are_right_if_they_give_the_same_rows() {
-    let folder = Folder::new();
-    fs::write(folder.path("shop.sql"), "CREATE TABLE t(a INTEGER); INSERT INTO t VALUES (1), (2);").unwrap();
-    let queries = folder.write(
-        "q.jsonl",
-        &[
-            json!({"prediction": "SELECT a FROM t ORDER BY a DESC", "reference": "SELECT a FROM t", "database": "shop.sql"}),
-            json!({"prediction": "SELECT max(a) FROM t", "reference": "SELECT min(a) FROM t", "database": "shop.sql"}),
-            json!({"prediction": "SELECT 1", "reference": "SELECT b FROM t", "database": "shop.sql"}),
-        ],
-    );
-    let call = hone_with(&["metrics", &queries, "--metric", "execution", "--json"], "", &[]);
-    if call.code == Some(3) {
-        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
-        return;
-    }
-    let call = call.code(0);
-    let found = &call.json()[0];
-    assert_eq!((found["mean"]["value"].as_f64(), found["lines"].as_u64()), (Some(0.5), Some(2)), "{found}");
-    assert!(found["signature"].as_str().unwrap().contains("engine:sqlite3"));
-    assert!(call.stderr.contains("line 3: ") && call.stderr.contains("no such column: b"), "{}", call.stderr);
-    let bare = folder.write("b.jsonl", &[json!({"prediction": "SELECT 1", "reference": "SELECT 1"})]);
-    hone_with(&["metrics", &bare, "--metric", "execution"], "", &[])
-        .code(2)
-        .says(&["b.jsonl:1: expected a `database`", "hint: --database FILE"]);
-    let rows = folder.path("rows.jsonl");
-    hone_with(&["metrics", &bare, "--metric", "execution", "--database", rows.to_str().unwrap()], "", &[])
-        .code(2)
-        .says(&["expected an SQLite file or a .sql script"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod commands;
 mod comparing;
 mod evaluation;
 mod help;
+mod measuring;
 mod rating;
 mod recipes;
 mod survival;
