@@ -119,8 +119,9 @@ impl TrainerConfig {
         }
         let SamplingParams { temperature, top_p, min_p, beams, .. } = self.sampling;
         if !(temperature.is_finite() && temperature > 0.0) {
-            return Err(ConfigError::new("sampling.temperature", "positive", temperature)
-                .with_hint("greedy samples of a task are all the same, so there is nothing to compare"));
+            let error = ConfigError::new("sampling.temperature", "positive", temperature);
+            let why = "greedy samples of a task are all the same, so there is nothing to compare";
+            return Err(if temperature == 0.0 { error.with_hint(why) } else { error });
         }
         ConfigError::require(top_p > 0.0 && top_p <= 1.0, "sampling.top_p", "above 0 and at most 1", top_p)?;
         ConfigError::require((0.0..=1.0).contains(&min_p), "sampling.min_p", "from 0 to 1", min_p)?;

@@ -9,7 +9,7 @@ pub enum RunlogError {
     /// `create` on a directory that already holds something.
     #[error(
         "expected a new or empty run directory, found files in {}\n\
-         hint: `hone resume {}` continues that run; or choose another directory", path.display(), path.display()
+         hint: `hone resume {}` continues that run, if it has not ended; or choose another directory", path.display(), path.display()
     )]
     NotEmpty {
         /// The directory.

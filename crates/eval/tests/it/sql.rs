@@ -49,10 +49,10 @@ fn a_query_reads_and_does_nothing_else() {
         let why = failed(predicted);
         assert!(why.contains("not authorized") || why.contains("prohibited"), "{predicted}: {why}");
     }
-    assert!(failed("SELECT nothing FROM item").contains("no such column"));
+    assert!(failed("SELECT absent FROM item").contains("no such column"));
     assert!(failed("SELECT 4; SELECT 4").contains("one statement"));
     assert!(failed("").contains("expected a query that gives rows"));
-    match outcome("SELECT nothing FROM item", "SELECT 1") {
+    match outcome("SELECT absent FROM item", "SELECT 1") {
         SqlOutcome::GoldFailed(why) => assert!(why.contains("no such column"), "{why}"),
         other => panic!("{other:?}"),
     }

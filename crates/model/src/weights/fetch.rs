@@ -142,7 +142,7 @@ impl Wanted {
             None if is_repository(name) => name,
             None => {
                 let names: Vec<&str> = KNOWN_MODELS.iter().map(|m| m.name).collect();
-                return Err(ModelError::Fetch(format!(
+                return Err(ModelError::Invalid(format!(
                     "failed to find the model {name}: expected an existing path, a hub repository (owner/name) or one of {}",
                     names.join(", ")
                 )));
