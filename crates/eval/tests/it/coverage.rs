@@ -70,7 +70,11 @@ fn intervals_hold_the_truth_95_times_in_100() {
     }
     for (index, (name, _)) in truths.iter().enumerate() {
         let share = covered[index] as f64 / BENCHMARKS as f64;
-        assert!((0.90..=0.98).contains(&share), "{name}: {} of {BENCHMARKS} intervals hold it", covered[index]);
+        assert!(
+            (0.90..=0.98).contains(&share),
+            "{name}: {} of {BENCHMARKS} intervals hold it",
+            covered[index]
+        );
         assert!(excluded[index] > BENCHMARKS / 3, "{name}: {} exclude another number", excluded[index]);
     }
 }

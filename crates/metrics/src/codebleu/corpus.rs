@@ -19,8 +19,9 @@ impl CodeBleu {
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
                 let Some(chunk) = segments.chunks(BLOCK).nth(block) else { return done };
-                let counts =
-                    chunk.iter().map(|(candidate, references)| self.segment(&mut reader, candidate, references));
+                let counts = chunk
+                    .iter()
+                    .map(|(candidate, references)| self.segment(&mut reader, candidate, references));
                 done.push((block, counts.collect()));
             }
         };

@@ -95,8 +95,14 @@ mod tests {
 
     #[test]
     fn the_list_is_the_tree() {
-        let sources =
-            ["", "x = f(1)\nif x:\n    y\n", "for (int i = 0; i < 3; i++) { g(i); }", "x = (", "\u{0}$ é", "/* a"];
+        let sources = [
+            "",
+            "x = f(1)\nif x:\n    y\n",
+            "for (int i = 0; i < 3; i++) { g(i); }",
+            "x = (",
+            "\u{0}$ é",
+            "/* a",
+        ];
         for language in Language::ALL {
             for source in sources {
                 let tree = language.parse(source).expect("a tree");

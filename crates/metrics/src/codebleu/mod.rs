@@ -224,8 +224,7 @@ impl CodeBleu {
             if let Some(text) = shorter.as_mut().filter(|_| index > 0) {
                 let again = self.without_comments(text);
                 if again != *text {
-                    program =
-                        Rc::new(Program { tokens: Vec::new(), structure: reader.structure(&again) });
+                    program = Rc::new(Program { tokens: Vec::new(), structure: reader.structure(&again) });
                     *text = again;
                 }
             }
@@ -274,11 +273,8 @@ fn sums(
     weighted: Weighted,
 ) -> [Sums; 2] {
     let references: Vec<&[u32]> = references.iter().map(|reference| reference.tokens.as_slice()).collect();
-    let tokens = Tokens {
-        candidate: &candidate.tokens,
-        references: &references,
-        is_keyword: reader.is_keyword(),
-    };
+    let tokens =
+        Tokens { candidate: &candidate.tokens, references: &references, is_keyword: reader.is_keyword() };
     tokens.sums(least, weighted)
 }
 

@@ -71,13 +71,7 @@ impl<'a> Reader<'a> {
             Mode::K4black | Mode::Codexglue => Shapes::published(language),
             Mode::Strict | Mode::Paper => Shapes::without_comments(language),
         };
-        Reader {
-            codebleu,
-            words: Words::new(language),
-            shapes,
-            known: FxHashMap::default(),
-            known_bytes: 0,
-        }
+        Reader { codebleu, words: Words::new(language), shapes, known: FxHashMap::default(), known_bytes: 0 }
     }
 
     /// Whether the token of each number is a keyword.
@@ -120,7 +114,9 @@ impl<'a> Reader<'a> {
 
     fn strict(&mut self, source: &'a str) -> Program {
         let language = self.codebleu.language;
-        let Some(tree) = language.parse(source) else { return Program { tokens: Vec::new(), structure: None } };
+        let Some(tree) = language.parse(source) else {
+            return Program { tokens: Vec::new(), structure: None };
+        };
         let tree = FlatTree::of(&tree);
         let words = leaves(language, &tree).filter_map(|range| source.get(range));
         let tokens = words.map(|word| self.words.number(word)).collect();

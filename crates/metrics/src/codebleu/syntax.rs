@@ -125,7 +125,8 @@ impl Shapes {
         let (mut children, mut open) = (std::mem::take(&mut self.children), std::mem::take(&mut self.open));
         let mut index = 0;
         loop {
-            while let Some((last, start)) = open.pop_if(|(last, _)| tree.nodes[*last as usize].next <= index) {
+            while let Some((last, start)) = open.pop_if(|(last, _)| tree.nodes[*last as usize].next <= index)
+            {
                 let parent = open.last().map(|(parent, _)| &tree.nodes[*parent as usize]);
                 self.close(&tree.nodes[last as usize], parent, start, &mut children, &mut found);
             }

@@ -133,9 +133,10 @@ fn long_lists_of_a_suite_are_what_they_say() {
     let right = "def f(x):\n    return x + 1 if type(x) is not str else x + '1'\n";
     let wrong = "def f(x):\n    return x + 1 if type(x) is not str and x != 999 else 'no'\n";
     // The second time one of the lines is within a text.
-    for quoted in
-        [format!("quoted = ('values = [0, 1, {numbers}]')\n"), format!("quoted = \"\"\"\nvalues = [{numbers}]\n\"\"\"\n")]
-    {
+    for quoted in [
+        format!("quoted = ('values = [0, 1, {numbers}]')\n"),
+        format!("quoted = \"\"\"\nvalues = [{numbers}]\n\"\"\"\n"),
+    ] {
         let code = format!("{lists}{quoted}{asserts}");
         let body: String = code.lines().map(|line| format!("    {line}\n")).collect();
         for tests in [

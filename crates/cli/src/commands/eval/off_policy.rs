@@ -120,9 +120,8 @@ struct Batch {
 
 impl Batch {
     fn tokens(&self) -> usize {
-        let of_group = |group: &PromptGroup| {
-            group.prompt.len() + group.completions.iter().map(Vec::len).sum::<usize>()
-        };
+        let of_group =
+            |group: &PromptGroup| group.prompt.len() + group.completions.iter().map(Vec::len).sum::<usize>();
         self.groups.iter().map(of_group).sum()
     }
 }
@@ -250,7 +249,9 @@ mod tests {
             let scored: Vec<(&[u32], &[u32])> = batch
                 .groups
                 .iter()
-                .flat_map(|group| group.completions.iter().map(|one| (group.prompt.as_slice(), one.as_slice())))
+                .flat_map(|group| {
+                    group.completions.iter().map(|one| (group.prompt.as_slice(), one.as_slice()))
+                })
                 .collect();
             let expected: Vec<(&[u32], &[u32])> = batch
                 .members

@@ -63,7 +63,9 @@ impl Bindings for Aliased {
     }
 
     fn into_detached(self) -> Self {
-        Aliased::new(Rc::try_unwrap(self.0).map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner))
+        Aliased::new(
+            Rc::try_unwrap(self.0).map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner),
+        )
     }
 
     fn with<T>(&self, look: impl FnOnce(&Origins) -> T) -> T {

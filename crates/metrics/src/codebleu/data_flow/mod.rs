@@ -284,7 +284,13 @@ mod tests {
         // Variable 0 is computed from 1; 1 has no source.
         let flows = |flows: &[&[u32]]| Flows {
             numbers: flows.concat(),
-            ends: flows.iter().scan(0, |end, flow| { *end += flow.len() as u32; Some(*end) }).collect(),
+            ends: flows
+                .iter()
+                .scan(0, |end, flow| {
+                    *end += flow.len() as u32;
+                    Some(*end)
+                })
+                .collect(),
         };
         let (a, b) = (&[1, 1][..], &[2][..]);
         assert_eq!(matched(&flows(&[a]), &flows(&[a, a, b])), Match { matched: 1, total: 3 });

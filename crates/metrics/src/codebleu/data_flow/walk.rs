@@ -173,12 +173,7 @@ impl Walk<'_, '_> {
     }
 
     /// `a, b = b, a`: sides are paired if there are as many on the left as on the right.
-    fn paired_assignment<B: Bindings>(
-        &mut self,
-        node: u32,
-        mut bound: B,
-        depth: usize,
-    ) -> Result<B, Broken> {
+    fn paired_assignment<B: Bindings>(&mut self, node: u32, mut bound: B, depth: usize) -> Result<B, Broken> {
         let (tree, fields) = (self.tree, &self.grammar.fields);
         let last = || tree.children(node).last().ok_or(Broken);
         let is_operator = self.is_called(node, "operator_assignment");
@@ -277,7 +272,9 @@ impl Walk<'_, '_> {
                         bound = self.walk(*side, bound, depth + 1)?;
                     }
                     bound = self.bind_pairs(&left, &right, bound);
-                    if let Some(block) = tree.children(node).last().filter(|last| self.is_called(*last, "block")) {
+                    if let Some(block) =
+                        tree.children(node).last().filter(|last| self.is_called(*last, "block"))
+                    {
                         bound = self.walk(block, bound, depth + 1)?;
                     }
                 }
