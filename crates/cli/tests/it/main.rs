@@ -6,6 +6,7 @@ mod commands;
 mod comparing;
 mod evaluation;
 mod help;
+mod ranking;
 mod rating;
 mod recipes;
 mod survival;
