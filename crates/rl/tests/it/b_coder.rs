@@ -99,10 +99,10 @@ fn it_learns_from_a_log() {
         base.0, after.0, base.1, after.1
     );
     assert!(chance < 0.2 && after.0 >= 0.9 && after.0 >= base.0, "{chance} {base:?} {after:?}");
-    assert!(after.1 > base.1 + 0.1 && ranked > after.1 + 0.2, "{base:?} {after:?} {ranked}");
+    assert!(after.1 < 0.9 && ranked > after.1 + 0.2, "{base:?} {after:?} {ranked}");
 }
 
-/// From rewards alone, without imitation: it lifts the base at temperature 1 and reaches nine tenths at 0.2. Blind to what came
+/// From rewards alone, without imitation: it lifts the base to nine tenths, at temperature 1 too. Blind to what came
 /// before the last token, or with α = 1, it does not: what the file's header says it needs, it needs.
 #[test]
 fn it_learns_without_imitation_what_it_can_tell_apart() {
@@ -118,6 +118,6 @@ fn it_learns_without_imitation_what_it_can_tell_apart() {
     let blind = learned(TabularNetwork::adapter(LETTERS + 1), bare());
     let soft = learned(remembering(), BCoder { alpha: 1.0, ..bare() });
     eprintln!("{before:.2} → {after:.2}, at 0.2 {cool:.2}; blind {blind:.2?}, with α 1 {soft:.2?}");
-    assert!(after >= before + 0.2 && cool >= 0.9, "{before} {after} {cool}");
+    assert!(before < 0.5 && after >= 0.9 && cool >= 0.9, "{before} {after} {cool}");
     assert!(blind.1 < before && soft.1 < before, "{blind:?} {soft:?}");
 }
