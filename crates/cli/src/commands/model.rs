@@ -185,8 +185,9 @@ fn shown_text(shown: &Shown<'_>) -> String {
 
 fn export(arguments: &ExportArguments, terminal: &Terminal) -> Result<()> {
     let out = &arguments.out;
-    std::fs::create_dir_all(out)
-        .with_context(|| format!("failed to create {}\nhint: --out names a folder that can be written", out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| {
+        format!("failed to create {}\nhint: --out names a folder that can be written", out.display())
+    })?;
     let mut model = OpenedModel::open(&arguments.model, terminal)?;
     terminal.note(&format!("writing to {}", out.display()));
     let written = match arguments.format {

@@ -7,6 +7,7 @@ mod comparing;
 mod evaluation;
 mod help;
 mod measuring;
+mod ranking;
 mod rating;
 mod recipes;
 mod survival;

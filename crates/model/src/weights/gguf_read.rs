@@ -180,7 +180,9 @@ fn parse(bytes: &[u8]) -> Result<Parsed, String> {
     let mut reader = Reader { bytes, at: 0 };
     let magic = reader.take(4, "the magic number")?;
     if magic != b"GGUF" {
-        return Err(format!("expected a GGUF file (magic number \"GGUF\"), found {magic:?}\nhint: a Hugging Face model is given by its folder"));
+        return Err(format!(
+            "expected a GGUF file (magic number \"GGUF\"), found {magic:?}\nhint: a Hugging Face model is given by its folder"
+        ));
     }
     let version = reader.u32("the version")?;
     if !(2..=3).contains(&version) {

@@ -27,8 +27,8 @@
 //! softabs is flat, hence 1 + v. The residual head of stage θ is the head of stage φ, trained on. y is computed once a
 //! step. Logits are divided by the sampling temperature. π_ref is the base under the adapter. A group of one is fine.
 //!
-//! What it needs, and why (measured in `tests/it/b_coder.rs`):
-//! - A fine-tuned base. y trusts π_ref's likeliest token; where that is a matter of chance, so is y.
+//! What it needs, and why (`tests/it/b_coder.rs`: from a log, 0.08 by chance, 0.84 by the fine-tuned base, 1.00 after it):
+//! - A fine-tuned base. y trusts π_ref's likeliest token, and keeps its errors (a base at 0.74 ended at 0.81).
 //! - States that tell right from wrong beginnings. y takes the value of what comes next for that of the token.
 //! - A scale. L_Q holds two tokens of the log at most (R_max − R_min)/α apart in logits: with α 1 and rewards from 0 to 1,
 //!   e to 1 in probability. So the policy is soft, to be sampled from at a low temperature and ranked, as the paper does it

@@ -32,7 +32,7 @@ fn learn(
 
 /// A base that imitated what passed in the log for a few steps.
 fn fine_tuned(mut network: TabularNetwork, log: &[Group]) -> TabularNetwork {
-    learn(Rft::default(), TrainerConfig { steps: 8, ..config() }, &mut network, log);
+    learn(Rft::default(), TrainerConfig { steps: 16, ..config() }, &mut network, log);
     network.into_base()
 }
 
@@ -99,11 +99,11 @@ fn it_learns_from_a_log() {
         base.0, after.0, base.1, after.1
     );
     assert!(chance < 0.2 && after.0 >= 0.9 && after.0 >= base.0, "{chance} {base:?} {after:?}");
-    assert!(after.1 > base.1 + 0.1 && ranked > after.1 + 0.2, "{base:?} {after:?} {ranked}");
+    assert!(after.1 < 0.9 && ranked > after.1 + 0.2, "{base:?} {after:?} {ranked}");
 }
 
-/// From rewards alone, without imitation, it lifts the base to nine tenths at temperature 1. Blind to what came before the
-/// last token, or with α = 1, it does not: what the file's header says it needs, it needs.
+/// From rewards alone, without imitation: it lifts the base to nine tenths, at temperature 1 too. Blind to what came
+/// before the last token, or with α = 1, it does not: what the file's header says it needs, it needs.
 #[test]
 fn it_learns_without_imitation_what_it_can_tell_apart() {
     let log = log();
@@ -111,13 +111,13 @@ fn it_learns_without_imitation_what_it_can_tell_apart() {
         let mut network = fine_tuned(network, &log);
         let before = score(&mut network, 1.0);
         learn(method, bare_config(), &mut network, &log);
-        (before, score(&mut network, 1.0))
+        (before, score(&mut network, 1.0), score(&mut network, 0.2))
     };
     let remembering = || TabularNetwork::remembering(LETTERS + 1);
-    let (before, after) = learned(remembering(), bare());
+    let (before, after, cool) = learned(remembering(), bare());
     let blind = learned(TabularNetwork::adapter(LETTERS + 1), bare());
     let soft = learned(remembering(), BCoder { alpha: 1.0, ..bare() });
-    eprintln!("{before:.2} → {after:.2}; blind {blind:.2?}, with α 1 {soft:.2?}");
-    assert!(before < 0.4 && after >= 0.9, "{before} {after}");
-    assert!(blind.1 < 0.6 && soft.1 < 0.6, "{blind:?} {soft:?}");
+    eprintln!("{before:.2} → {after:.2}, at 0.2 {cool:.2}; blind {blind:.2?}, with α 1 {soft:.2?}");
+    assert!(before < 0.5 && after >= 0.9 && cool >= 0.9, "{before} {after} {cool}");
+    assert!(blind.1 < before && soft.1 < before, "{blind:?} {soft:?}");
 }
