@@ -141,7 +141,7 @@ fn a_resumed_run_flags_what_an_uninterrupted_one_does() {
     let tried = |step: u64| {
         let differs = |index: u64| Tried {
             program: SuspectProgram { task: format!("task {index}"), ..SuspectProgram::default() },
-            differs: if step < 14 { index % 4 == 0 } else { index % 4 != 0 },
+            differs: if step < 14 { index.is_multiple_of(4) } else { !index.is_multiple_of(4) },
         };
         vec![differs(2 * step), differs(2 * step + 1)]
     };

@@ -12,7 +12,6 @@ use hone_eval::search::{
     SearchSettings, SearchSummary, examples_of_problem, examples_of_task, search, search_given,
 };
 use hone_eval::{EvalConfig, Evaluation, Progress as EvalProgress, Provenance, TaskEvaluation, Timing};
-use hone_rl::algorithms::BCoder;
 use hone_sandbox::{Limits, Sandbox};
 
 use super::journal::Journal;
@@ -94,7 +93,13 @@ pub(super) fn run(
             let mut network = model.policy(terminal.threads.unwrap_or(0))?;
             let critic_outputs = model.critic_outputs();
             let b_coder = model.b_coder();
-            let (value, whole) = b_coder.as_ref().map(readings).unzip();
+            // How B-Coder reads its head: V under its cap, and of a whole answer the implied reward.
+            let value = b_coder.as_ref().map(|method| |v: f64| method.capped(v).0);
+            let whole = b_coder.as_ref().map(|method| {
+                |logprobs: &[f64], likeliest: &[f64], values: &[f64]| {
+                    method.implied_reward(logprobs, likeliest, values)
+                }
+            });
             let reading = value.as_ref().zip(whole.as_ref()).map(|(value, whole)| Reading { value, whole });
             let mut network = Interruptible { network: &mut network, interrupt };
             let mut proposer = NetworkProposer {
@@ -120,14 +125,6 @@ pub(super) fn run(
     let seconds = start.elapsed().as_secs_f64();
     let timing = Timing { generation_seconds: seconds, total_seconds: seconds };
     Ok((Evaluation { config, tasks, provenance, timing }, described))
-}
-
-/// How B-Coder reads its head: V under its cap, and of a whole answer the implied reward.
-fn readings(method: &BCoder) -> (impl Fn(f64) -> f64, impl Fn(&[f64], &[f64], &[f64]) -> f64) {
-    let whole = |logprobs: &[f64], likeliest: &[f64], values: &[f64]| {
-        method.implied_reward(logprobs, likeliest, values)
-    };
-    (|v| method.capped(v).0, whole)
 }
 
 /// Chooses among the samples of a file, already judged.
