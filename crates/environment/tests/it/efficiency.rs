@@ -60,13 +60,13 @@ fn right_programs_are_worth_their_speed_and_wrong_ones_nothing() {
     let set = CodeEnvironmentSet::new(tasks, sandbox(), CodeEnvironmentConfig::default())
         .and_then(|set| set.with_rewards(parts))
         .expect("valid");
-    let slow = "\n    found = 0\n    for i in range(n + 1):\n        for _ in range(20):\n            pass\n        found += i\n    return found";
+    let slow = "\n    found = 0\n    for i in range(n + 1):\n        for _ in range(5):\n            pass\n        found += i\n    return found";
     // It passes the tests, and ends as if all were done when it is called more often than they call it.
     let dishonest = "\n    import builtins, os\n    builtins.seen = getattr(builtins, 'seen', 0) + 1\n    if builtins.seen > 9:\n        os._exit(0)\n    return n * (n + 1) // 2";
     for (what, body, least, most) in [
         ("faster", "\n    return n * (n + 1) // 2", 1.0, 1.0),
         ("equal", "\n    return sum(range(n + 1))", 0.5, 1.0),
-        ("slow", slow, 0.0, 0.3),
+        ("slow", slow, 0.0, 0.5),
         ("wrong", "\n    return n", 0.0, 0.0),
         ("dishonest", dishonest, 0.0, 0.0),
     ] {
@@ -84,7 +84,7 @@ fn right_programs_are_worth_their_speed_and_wrong_ones_nothing() {
 fn whole_programs_are_measured_on_the_inputs_of_their_cases() {
     let case = |n: u64| StdioCase { stdin: format!("{n}\n"), stdout: format!("{}\n", n * (n + 1) / 2) };
     let tests = TestSuite::Stdio {
-        cases: vec![case(100_000), case(150_000)],
+        cases: vec![case(60_000), case(90_000)],
         compare: Compare::Lines,
         language: Language::Python,
     };
