@@ -104,6 +104,7 @@ fn program_filter() -> Vec<Instruction> {
     // The zygote moves and restrains its children; they may do so with themselves only.
     program
         .extend([libc::SYS_sched_setaffinity, libc::SYS_sched_setscheduler].into_iter().flat_map(own_only));
+    program.extend(own_priority());
     for call in SET_UP {
         program.push(instruction(JUMP_EQUAL, call as u32, 0, 1));
         program.push(deny(libc::EPERM));
@@ -133,6 +134,21 @@ fn own_only(number: i64) -> Vec<Instruction> {
     let allow = instruction(RETURN, ALLOW, 0, 0);
     let own = instruction(JUMP_EQUAL, 0, 1, 0);
     block(number, vec![instruction(LOAD_WORD, low(0), 0, 0), own, deny(libc::EPERM), allow])
+}
+
+/// The niceness of the caller only.
+fn own_priority() -> Vec<Instruction> {
+    block(
+        libc::SYS_setpriority,
+        vec![
+            instruction(LOAD_WORD, low(0), 0, 0),
+            instruction(JUMP_EQUAL, 0, 0, 2),
+            instruction(LOAD_WORD, low(1), 0, 0),
+            instruction(JUMP_EQUAL, 0, 1, 0),
+            deny(libc::EPERM),
+            instruction(RETURN, ALLOW, 0, 0),
+        ],
+    )
 }
 
 /// Calls allowed for some arguments only.
@@ -173,17 +189,6 @@ fn conditional() -> Vec<Vec<Instruction>> {
         own_only(libc::SYS_prlimit64),
         own_only(libc::SYS_sched_setparam),
         own_only(libc::SYS_sched_setattr),
-        block(
-            libc::SYS_setpriority,
-            vec![
-                instruction(LOAD_WORD, low(0), 0, 0),
-                instruction(JUMP_EQUAL, 0, 0, 2),
-                instruction(LOAD_WORD, low(1), 0, 0),
-                instruction(JUMP_EQUAL, 0, 1, 0),
-                deny(libc::EPERM),
-                allow,
-            ],
-        ),
         block(libc::SYS_setns, vec![deny(libc::EPERM)]),
         block(libc::SYS_ptrace, vec![deny(libc::EPERM)]),
         block(libc::SYS_chroot, vec![deny(libc::EPERM)]),
@@ -255,7 +260,7 @@ fn allowed() -> Vec<i64> {
         SYS_getgroups, SYS_setpgid, SYS_getpgid, SYS_getppid, SYS_setsid, SYS_getsid, SYS_capget, SYS_statfs,
         SYS_fstatfs, SYS_getpriority, SYS_sched_getparam, SYS_sched_getscheduler, SYS_sched_get_priority_max,
         SYS_sched_get_priority_min, SYS_sched_rr_get_interval, SYS_sched_getaffinity, SYS_sched_getattr, SYS_mlock,
-        SYS_sched_setaffinity, SYS_sched_setscheduler,
+        SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_setpriority,
         SYS_munlock, SYS_mlock2, SYS_prctl, SYS_gettid, SYS_readahead, SYS_getxattr, SYS_lgetxattr, SYS_fgetxattr,
         SYS_listxattr, SYS_llistxattr, SYS_flistxattr, SYS_futex, SYS_futex_waitv, SYS_set_tid_address,
         SYS_set_robust_list, SYS_get_robust_list, SYS_restart_syscall, SYS_fadvise64, SYS_timer_create,

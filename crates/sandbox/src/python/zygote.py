@@ -432,7 +432,7 @@ class Zygote:
                 continue
 
     def restrain(self, pid, restrained):
-        """Makes a run of many processes give way to every other: it gets what is left over, and of one core only.
+        """Makes a run of many processes give way to every other: it gets little more than what is left over, of one core.
 
         What they fork from then on is restrained from its start.
         """
@@ -440,7 +440,7 @@ class Zygote:
             if name in restrained:
                 continue
             try:
-                os.sched_setscheduler(int(name), os.SCHED_IDLE, os.sched_param(0))
+                os.setpriority(os.PRIO_PROCESS, int(name), 19)
                 os.sched_setaffinity(int(name), self.cores[-1:])
                 give_way(name)
             except BlockingIOError:
@@ -592,7 +592,7 @@ class Zygote:
 def give_way(name):
     """Makes the session of a process the least of all, where the kernel shares time between sessions first.
 
-    There, being idle means something only beside others of the same session.
+    There, niceness means something only beside others of the same session.
     """
     try:
         file = open("/proc/%s/autogroup" % name, "r+")
