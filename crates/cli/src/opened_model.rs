@@ -81,6 +81,7 @@ impl OpenedModel {
             return OpenedModel::open_adapter(path, terminal);
         }
         let path = locate(name, terminal)?;
+        terminal.note(&format!("loading {name} …"));
         let checkpoint =
             Checkpoint::open(&path).with_context(|| format!("failed to open the model {name}"))?;
         Ok(OpenedModel::from_checkpoint(name, checkpoint))

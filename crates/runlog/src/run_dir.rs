@@ -64,7 +64,7 @@ pub enum RunState {
 }
 
 impl RunDir {
-    /// Makes a new run directory and takes its lock. Refuses what [`RunDir::refuse_used`] refuses.
+    /// Makes a new run directory and takes its lock. Refuses one that holds files already.
     pub fn create(path: impl AsRef<Path>, manifest: &Manifest) -> Result<RunDir, RunlogError> {
         let run = RunDir::prepare(path.as_ref())?;
         run.write_manifest(manifest)?;
@@ -86,10 +86,27 @@ impl RunDir {
     }
 
     /// An error if `path` holds anything but what a killed `create` leaves: a lock without a manifest.
-    pub fn refuse_used(path: &Path) -> Result<(), RunlogError> {
+    fn refuse_used(path: &Path) -> Result<(), RunlogError> {
         let is_empty = fs::read_dir(path).map_or(true, |mut entries| entries.next().is_none());
         let is_begun = path.join("lock").is_file() && !path.join("manifest.json").exists();
         if is_empty || is_begun { Ok(()) } else { Err(RunlogError::NotEmpty { path: path.to_path_buf() }) }
+    }
+
+    /// An error if [`RunDir::create`] would refuse `path` or could not write there, to be said before long work. Leaves
+    /// nothing behind.
+    pub fn refuse_unusable(path: &Path) -> Result<(), RunlogError> {
+        RunDir::refuse_used(path)?;
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        fs::create_dir_all(path).map_err(|error| RunlogError::io("create", path, error))?;
+        let trial = path.join(".trial");
+        let written = fs::write(&trial, "").map_err(|error| RunlogError::io("write to", path, error));
+        // What is left of a trial is empty, and no harm.
+        let _ = fs::remove_file(&trial);
+        for made in missing {
+            let _ = fs::remove_dir(made);
+        }
+        written
     }
 
     fn prepare(path: &Path) -> Result<RunDir, RunlogError> {
@@ -310,6 +327,17 @@ mod tests {
         assert!(matches!(RunDir::open(dir.path()), Err(RunlogError::NotARun { .. })));
         fs::write(dir.path().join("notes.txt"), "mine").unwrap();
         assert!(matches!(RunDir::refuse_used(dir.path()), Err(RunlogError::NotEmpty { .. })));
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_refused_early_and_a_trial_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        let error = RunDir::refuse_unusable(&dir.path().join("file/run")).unwrap_err();
+        assert!(error.to_string().starts_with("could not create"), "{error}");
+        RunDir::refuse_unusable(&dir.path().join("a/b/run")).unwrap();
+        assert!(!dir.path().join("a").exists());
+        RunDir::refuse_unusable(dir.path()).unwrap_err();
     }
 
     #[test]

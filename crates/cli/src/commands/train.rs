@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
     let name = arguments.recipe.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let path = arguments.run_dir.clone().unwrap_or_else(|| default_run_dir(&name));
     // Said before the model is fetched, not after.
-    RunDir::refuse_used(&path)?;
+    RunDir::refuse_unusable(&path)?;
     let mut training = Training::open(&recipe, terminal)?;
     let (original, resolved) = (original(arguments)?, recipe.to_toml()?);
     let run = RunDir::create_with_recipe(&path, &training.manifest(&name), &original, &resolved)?;
