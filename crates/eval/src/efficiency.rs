@@ -7,7 +7,7 @@
 //!
 //! p = 0 is pass@1; an equally expensive solution is not faster. Costs are instructions where they can be counted, else CPU
 //! time, which for short runs says nothing: a reference below 5 ms is then no measure, and its task is left out by name.
-//! DPS (EvalPerf) is not here: its levels need many references a task. Not here: how cost is measured (`hone-sandbox`).
+//! Not here: levels of many solutions a task (`levels.rs`), or how cost is measured (`hone-sandbox`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::benchmark::{Measurable, Problem, Rules, limits_of};
 use crate::bootstrap::{bootstrap_mean, bootstrap_share};
 use crate::parallel::in_parallel;
-use crate::{Interval, SampleEvaluation, TaskEvaluation};
+use crate::{Interval, LevelSummary, SampleEvaluation, TaskEvaluation};
 
 /// CPU time below which a run is not timed, in nanoseconds: equal runs differ by a millisecond and more.
 const LEAST_CPU_NS: u64 = 5_000_000;
@@ -226,6 +226,9 @@ pub struct EfficiencySummary {
     pub unmeasured: usize,
     /// Tasks that do not count, and why.
     pub left_out: LeftOut,
+    /// Scores on levels of other solutions, where such were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub levels: Option<LevelSummary>,
 }
 
 impl EfficiencySummary {
@@ -260,6 +263,7 @@ impl EfficiencySummary {
             methods,
             unmeasured,
             left_out: left_out.clone(),
+            levels: None,
         }
     }
 
@@ -287,6 +291,11 @@ impl EfficiencySummary {
             self.tasks,
             self.method()
         )];
+        if let Some(LevelSummary { tasks, levels, .. }) = &self.levels {
+            remarks.push(format!(
+                "DPS: share of known solutions that a right one is as fast as, over {tasks} tasks with {levels:.1} levels in the mean"
+            ));
+        }
         if self.unmeasured > 0 {
             let count = self.unmeasured;
             remarks.push(format!("{count} right samples cost something else in every run and count as slow"));

@@ -17,6 +17,7 @@ mod parallel;
 mod efficiency;
 mod evaluate;
 mod evaluation;
+mod levels;
 mod summary;
 mod table;
 
@@ -37,6 +38,7 @@ pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_r
 pub use evaluation::{
     Evaluation, Measurements, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference,
 };
+pub use levels::{Ladders, LevelScore, LevelSummary, Levels};
 pub use off_policy::{LEAST_EFFECTIVE_SAMPLES, Logged, OffPolicyEstimate, off_policy};
 pub use pass_at_k::{pass_at_k, pass_at_ks};
 pub use pass_at_t::{Attempt, Branch, PassAtT, Strategy, pass_at_turns};

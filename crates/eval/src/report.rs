@@ -141,7 +141,7 @@ fn curve(evaluation: &Evaluation) -> String {
     )
 }
 
-/// fast_p and the speed-up, and how they were measured.
+/// fast_p, the speed-up and scores on levels, and how they were measured.
 fn efficiency(it: &EfficiencySummary) -> String {
     let mut rows = String::new();
     for FastP { p, share } in &it.fast {
@@ -151,6 +151,13 @@ fn efficiency(it: &EfficiencySummary) -> String {
         let _ = writeln!(
             rows,
             "<tr><td>speed-up</td><td>{value:.2} <span class=\"soft\">[{low:.2}, {high:.2}]</span></td></tr>"
+        );
+    }
+    let scores = it.levels.iter().flat_map(|it| [("DPS", it.dps), ("DPS_norm", it.dps_norm)]);
+    for (name, Interval { value, low, high }) in scores {
+        let _ = writeln!(
+            rows,
+            "<tr><td>{name}</td><td>{value:.1} <span class=\"soft\">[{low:.1}, {high:.1}]</span></td></tr>"
         );
     }
     format!("<h2>Cost beside the reference</h2>\n<table>\n{rows}</table>\n{}", soft(&it.remarks()))

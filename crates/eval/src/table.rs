@@ -61,14 +61,18 @@ pub fn summary_table(summary: &Summary) -> String {
     text
 }
 
-/// fast_p for every p, and the speed-up.
+/// fast_p for every p, the speed-up, and scores on levels.
 fn efficiency_rows(efficiency: &EfficiencySummary) -> Vec<Vec<String>> {
     let fast = efficiency.fast.iter().map(|it| vec![format!("fast_{}", it.p), percent(&it.share)]);
     let speedup = efficiency
         .speedup
         .iter()
         .map(|it| vec!["speed-up".to_owned(), format!("{:.2} [{:.2}, {:.2}]", it.value, it.low, it.high)]);
-    fast.chain(speedup).collect()
+    let scores = efficiency.levels.iter().flat_map(|it| [("DPS", it.dps), ("DPS_norm", it.dps_norm)]);
+    let scores = scores.map(|(name, Interval { value, low, high })| {
+        vec![name.to_owned(), format!("{value:.1} [{low:.1}, {high:.1}]")]
+    });
+    fast.chain(speedup).chain(scores).collect()
 }
 
 /// Findings per thousand lines, all and by severity, and the share of programs without any.

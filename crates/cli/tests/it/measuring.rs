@@ -37,6 +37,24 @@ fn right_samples_are_compared_with_the_reference_in_cost() {
     assert_eq!(fs::read_to_string(output).unwrap(), written);
     let Some(call) = folder.eval(&["--samples", &samples, "--efficiency", "--fast-p=-1"]) else { return };
     call.code(2).says(&["expected a number of at least 0"]);
+    levels_of_what_was_measured(&folder, body, output);
+}
+
+/// The file is a ladder of two levels now: the reference's, and the formula's. A loop as dear as the reference reaches the first.
+fn levels_of_what_was_measured(folder: &Folder, body: &str, measured: &str) {
+    let same = folder.write("b.jsonl", &[sample("T/0", body)]);
+    let arguments = ["--samples", &same, "--efficiency", "--levels"];
+    let Some(call) = folder.eval(&[&arguments[..], &[measured, "--json"]].concat()) else { return };
+    let found = call.code(0).json();
+    let levels = &found["efficiency"]["levels"];
+    assert_eq!((&levels["tasks"], &levels["levels"]), (&json!(1), &json!(2.0)), "{found}");
+    let scores = ["dps", "dps_norm"].map(|key| levels[key]["value"].as_f64());
+    assert_eq!(scores, [Some(50.0), Some(50.0)], "{found}");
+    let Some(call) = folder.eval(&[&arguments[..], &[measured]].concat()) else { return };
+    assert!(call.code(0).stdout.contains("DPS_norm"));
+    // Samples whose costs were never measured make no levels, which is said before anything is run.
+    let Some(call) = folder.eval(&[&arguments[..], &[same.as_str()]].concat()) else { return };
+    call.code(2).says(&["expected a sample of `hone eval --output`", "hint: "]);
 }
 
 /// A folder with a `bandit` of our own that finds something in every program with `eval`, and cannot parse `!`.

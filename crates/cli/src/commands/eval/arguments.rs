@@ -113,6 +113,10 @@ pub(crate) struct Arguments {
     /// The p of fast_p: right and more than p times as fast as the reference.
     #[arg(long, value_name = "P,…", value_delimiter = ',', default_value = "0.5,0.8,1,1.5,2", value_parser = speed)]
     pub(super) fast_p: Vec<f64>,
+    /// Known solutions with their costs, as another evaluation with --efficiency --output wrote them: the levels of
+    /// Differential Performance Scores (DPS).
+    #[arg(long, value_name = "FILE", requires = "efficiency")]
+    pub(super) levels: Option<PathBuf>,
     /// Scan every Python program with bandit, too: findings per thousand lines, share of programs without any. Programs are
     /// read, not run.
     #[arg(long, conflicts_with = "search")]

@@ -1,12 +1,15 @@
 //! What is measured of judged samples: base tests, `--efficiency`, `--security`.
 
+use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use hone_environment::Scanner;
-use hone_eval::benchmark::{Benchmark, find_benchmark};
+use hone_eval::benchmark::{Benchmark, find_benchmark, sha256};
+use hone_eval::samples::read_results;
 use hone_eval::{
-    EfficiencySummary, Evaluation, SecuritySummary, judge_base_tests, measure_efficiency, scan_samples,
+    EfficiencySummary, Evaluation, Ladders, SecuritySummary, judge_base_tests, measure_efficiency,
+    scan_samples,
 };
 use hone_sandbox::{Language, Sandbox};
 
@@ -27,7 +30,23 @@ pub(super) struct Measured {
 
 /// Refuses, before anything is sampled, what cannot be measured here.
 pub(super) fn check(arguments: &Arguments) -> Result<()> {
+    if let Some(path) = &arguments.levels {
+        ladders(path)?;
+    }
     if arguments.security { scanner().map(drop) } else { Ok(()) }
+}
+
+/// The levels that a file of measured samples makes.
+fn ladders(path: &Path) -> Result<Ladders> {
+    let hint = "hint: `hone eval --samples SOLUTIONS BENCHMARK --efficiency --output FILE` makes such a file";
+    let tasks = read_results(path).map_err(|error| Usage(format!("--levels {error}\n{hint}")))?;
+    let ladders = Ladders::of(&tasks);
+    if ladders.is_empty() {
+        let path = path.display();
+        let message = format!("--levels {path}: expected right samples with their costs, found none\n{hint}");
+        return Err(Usage(message).into());
+    }
+    Ok(ladders)
 }
 
 fn scanner() -> Result<Scanner> {
@@ -106,7 +125,15 @@ fn efficiency(
     let left_out =
         measure_efficiency(sandbox, &problems.problems, rules, tasks, &|done| stage.tell(done), &is_stopped)
             .context("failed to measure costs")?;
-    let summary = EfficiencySummary::of(&evaluation.tasks, &left_out, &arguments.fast_p);
+    let mut summary = EfficiencySummary::of(&evaluation.tasks, &left_out, &arguments.fast_p);
+    if let Some(path) = &arguments.levels {
+        summary.levels = ladders(path)?.summary(&evaluation.tasks);
+        if summary.levels.is_none() {
+            terminal.note("no task has two levels and a right sample, so there is no DPS");
+        }
+        let digest = sha256(path).map_err(|error| Usage(error.to_string()))?;
+        evaluation.provenance.insert("levels_sha256".into(), digest);
+    }
     stage.finish(&format!("by {}", summary.method()));
     for (key, value) in [("cost", summary.method()), ("fast_p", "speed-up>p".into())] {
         evaluation.provenance.insert(key.into(), value);
