@@ -21,7 +21,8 @@ pub struct Sample {
     pub behaviour: Vec<f64>,
     /// log π_ref of each token, `[T]`; there if [`Method::needs_reference`].
     pub reference: Option<Vec<f64>>,
-    /// What the value head said before each token, `[T · K]`; there if [`Method::value_head`].
+    /// What the value head said before each token, `[T · K]`; there if [`Method::value_head`]. With
+    /// [`Method::needs_value_behind`] also after the last one, `[(T + 1) · K]`.
     pub values: Option<Vec<f64>>,
     /// What execution did.
     pub outcome: Outcome,
@@ -111,7 +112,8 @@ pub struct Sequence<'a> {
     pub reference: Option<&'a [f64]>,
     /// A, from [`Method::credit`].
     pub advantages: &'a [f64],
-    /// What the value head says before each token, `[T · K]`; there if [`Method::value_head`].
+    /// What the value head says before each token, `[T · K]`; there if [`Method::value_head`]. With
+    /// [`Method::needs_value_behind`] also after the last one, `[(T + 1) · K]`.
     pub values: Option<&'a [f64]>,
     /// The same when the batch was sampled.
     pub old_values: Option<&'a [f64]>,
@@ -145,7 +147,7 @@ pub struct SequenceLoss {
     pub logprobs: Vec<f64>,
     /// ∂loss/∂entropies, `[T]`; `None` if the loss does not use them.
     pub entropies: Option<Vec<f64>>,
-    /// ∂loss/∂values, `[T · K]`; `None` if the loss does not use them.
+    /// ∂loss/∂values, as long as [`Sequence::values`]; `None` if the loss does not use them.
     pub values: Option<Vec<f64>>,
     /// ∂loss/∂likeliest, `[T]`; `None` if the loss does not use them.
     pub likeliest: Option<Vec<f64>>,
@@ -251,6 +253,11 @@ pub trait Method {
     /// The value head that credit and loss need.
     fn value_head(&self) -> Option<ValueHead> {
         None
+    }
+
+    /// Whether the value head is also read after the last token.
+    fn needs_value_behind(&self) -> bool {
+        false
     }
 
     /// Whether groups come with the reference solutions of their tasks.
