@@ -38,7 +38,7 @@ pub(crate) struct TrainGroup {
 
 impl TrainGroup {
     /// The part of a group that is in the loss; `None` if nothing is. With the model's `context`, every sequence has one more
-    /// place ([`Method::needs_value_behind`]).
+    /// place ([`Method::needs_value_behind`]); one that fills the context has none, and stays out of the loss.
     pub(crate) fn new(
         group: &Group,
         samples: Vec<Sample>,
@@ -60,7 +60,9 @@ impl TrainGroup {
         };
         let mut kept = Vec::new();
         for ((trajectory, sample), credit) in group.answers().zip(samples).zip(credits) {
-            if !credit.is_in_loss || trajectory.tokens.is_empty() {
+            let length = group.prompt_of(trajectory).len() + trajectory.tokens.len();
+            let has_room = context.is_none_or(|context| length < context);
+            if !credit.is_in_loss || trajectory.tokens.is_empty() || !has_room {
                 continue;
             }
             kept.push(trajectory);

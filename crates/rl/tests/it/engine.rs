@@ -296,6 +296,27 @@ fn a_reward_model_learns_pairs_and_teaches_a_policy() {
     assert!(recorder.reports[49].value("reward/part/reward-model").is_some());
 }
 
+/// Answers that fill the model's context leave no place behind them: they are judged all the same, learned from by none, and the
+/// others' log-probs are the sampler's to the bit.
+#[test]
+fn a_critic_lives_with_answers_that_fill_the_context() {
+    let environments = ToyEnvironmentSet::new("ab");
+    let prompt = render(&environments.open(0).observe()).unwrap().len();
+    let model = ModelConfig { max_position_embeddings: prompt + 6, ..tiny_model() };
+    let mut network = Decoder::random(model, Trainable::Full, 1, 1).unwrap();
+    let mut recorder = Recorder::default();
+    let config = TrainerConfig { steps: 3, ..config() };
+    let mut trainer = Trainer::new(config, coderl().into(), &mut network, &environments, CODEC).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    for report in &recorder.reports {
+        let all = || report.groups.iter().flat_map(|group| &group.trajectories).map(|one| one.tokens.len());
+        let (short, full) = (all().filter(|tokens| *tokens < 6).sum::<usize>(), all().filter(|t| *t == 6));
+        assert!(short > 0 && full.count() > 0);
+        assert_eq!(report.value("update/tokens"), Some(short as f64));
+        assert_eq!(report.value("update/ratio_max"), Some(1.0));
+    }
+}
+
 /// An answer that the length limit ended is judged with its last letter, which is all that tells these apart.
 #[test]
 fn a_reward_model_reads_the_last_token() {
