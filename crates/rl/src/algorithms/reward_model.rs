@@ -18,7 +18,7 @@
 //! all that it says. The network under the head is trained too (the adapter, or all weights). Answers come from a log
 //! (`tasks.trajectories`); of its groups, `held_out` are kept aside, and `pairs/heldout_accuracy` is the share of their
 //! pairs in order. That one tells little of what a policy will make of it: on the toy a model that had learned from answers of chance
-//! put 0.91 in order without a look at the prompt, and a policy taught by it learned as much. So the log should hold answers such as
+//! put 0.92 in order without a look at the prompt, and a policy taught by it learned as much. So the log should hold answers such as
 //! the policy will give: those of a run, or of several models. A group of one is an error: it has no pairs.
 
 use hone_model::ValueHead;
