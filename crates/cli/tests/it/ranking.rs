@@ -89,6 +89,14 @@ fn a_trained_critic_refines_what_passes_and_repairs_what_does_not() {
     let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     check_second_stage(&rows, "numbers/double", "refined");
     check_second_stage(&rows, "numbers/fourfold", "repaired");
+    // As the paper answers: from the second stage alone. Its other cut ends where the critic begins to doubt.
+    let rows = folder.path().join("new.jsonl");
+    let more = ["--set", "candidates=new", "--set", "cut=before-doubt", "--output", rows.to_str().unwrap()];
+    hone(&[&arguments[..], &more].concat()).code(0);
+    let rows = fs::read_to_string(&rows).unwrap();
+    let rows: Vec<serde_json::Value> = rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let given = || rows.iter().filter(|row| row["search"]["rank"] == 0);
+    assert!(given().count() == 2 && given().all(|row| row["search"]["turn"] == 2), "{rows:#?}");
 }
 
 /// Four attempts were sampled and four made from those that the critic's search chose among them.
