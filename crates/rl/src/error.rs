@@ -75,7 +75,7 @@ pub enum RlError {
         value: f64,
         /// The step.
         step: u64,
-        /// Which update within the step.
+        /// Which update within the step; 0 while sampling.
         update: usize,
         /// The task.
         task: String,

@@ -1,10 +1,10 @@
 //! Reward models at work: what the value head of a trained network says after an answer.
 
-use hone_model::{Adapter, Network};
+use hone_model::Network;
 
 use crate::config::TrainerConfig;
 use crate::error::RlError;
-use crate::score::forward;
+use crate::score::values_behind;
 use crate::trajectory::{Group, Trajectory};
 
 /// What a reward model says of every answer, `[group][sample]`; 0 for an answer without tokens.
@@ -15,7 +15,7 @@ pub(crate) fn judge(
     step: u64,
 ) -> Result<Vec<Vec<f64>>, RlError> {
     let borrowed: Vec<&Group> = groups.iter().collect();
-    let values = forward(network, config, &borrowed, Adapter::On, step)?.values.unwrap_or_default();
+    let values = values_behind(network, config, &borrowed, step)?;
     let said = |(group, rows): (&Group, Vec<Vec<f32>>)| {
         let mut rows = rows.into_iter();
         let last = |trajectory: &Trajectory| match trajectory.tokens.is_empty() {

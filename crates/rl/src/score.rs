@@ -8,7 +8,7 @@ use crate::config::TrainerConfig;
 use crate::error::RlError;
 use crate::feedback::{error_tokens, missed_tokens};
 use crate::reference::Reference;
-use crate::trajectory::{Group, Trajectory};
+use crate::trajectory::{Group, Trajectory, with_place_behind};
 use crate::update::{gather, micro_batches, tokens_of, widen};
 
 /// The groups as credit assignment sees them, `[group][sample]`, with what the method asks for.
@@ -39,7 +39,10 @@ pub(crate) fn score(
         spread(&mut batch, &logprobs, |sample, row| sample.reference = Some(row));
     }
     if method.value_head().is_some() {
-        let values = forward(network, config, groups, Adapter::On, step)?.values.unwrap_or_default();
+        let values = match method.needs_value_behind() {
+            true => values_behind(network, config, groups, step)?,
+            false => forward(network, config, groups, Adapter::On, step)?.values.unwrap_or_default(),
+        };
         spread(&mut batch, &values, |sample, row| sample.values = Some(row));
     }
     if method.needs_lookahead() {
@@ -142,6 +145,30 @@ pub(crate) fn forward(
     step: u64,
 ) -> Result<TokenValues, RlError> {
     let (prompts, counts) = prompts_of(groups);
+    in_micro_batches(network, config, &prompts, &counts, adapter, step)
+}
+
+/// What the value head says before each token and after the last one, `[group][sequence][(T + 1) · K]`.
+pub(crate) fn values_behind(
+    network: &mut dyn Network,
+    config: &TrainerConfig,
+    groups: &[&Group],
+    step: u64,
+) -> Result<Vec<Vec<Vec<f32>>>, RlError> {
+    let (prompts, counts) = prompts_of(groups);
+    let prompts = with_place_behind(prompts, network.config().max_position_embeddings);
+    let said = in_micro_batches(network, config, &prompts, &counts, Adapter::On, step)?;
+    Ok(said.values.unwrap_or_default())
+}
+
+fn in_micro_batches(
+    network: &mut dyn Network,
+    config: &TrainerConfig,
+    prompts: &[PromptGroup],
+    counts: &[usize],
+    adapter: Adapter,
+    step: u64,
+) -> Result<TokenValues, RlError> {
     let options = options(config, adapter);
     let mut all = TokenValues::default();
     for range in micro_batches(prompts.iter().map(tokens_of), config.micro_batch_tokens) {
@@ -153,6 +180,6 @@ pub(crate) fn forward(
         all.logprobs.extend(values.logprobs);
         all.values.get_or_insert_default().extend(values.values.unwrap_or_default());
     }
-    let values = all.values.map(|rows| gather(rows, &counts));
-    Ok(TokenValues { logprobs: gather(all.logprobs, &counts), values, ..TokenValues::default() })
+    let values = all.values.map(|rows| gather(rows, counts));
+    Ok(TokenValues { logprobs: gather(all.logprobs, counts), values, ..TokenValues::default() })
 }

@@ -5,7 +5,7 @@
 //! length    v = −T / L_max
 //! overlong  v = −clip((T − (L_max − b L_max)) / (b L_max), 0, 1)     (DAPO, arXiv 2503.14476)
 //! kl        v = −Σ_t (log π_old(o_t) − log π_ref(o_t))
-//! reward-model  v = what a trained value head says after the last token but one
+//! reward-model  v = what a trained value head says after the last token
 //! R ← R + Σ_k w_k v_k
 //! ```
 //!

@@ -350,6 +350,7 @@ impl<'a> Trainer<'a> {
                 self.place.step + 1
             );
         }
+        let context = method.needs_value_behind().then(|| self.network.config().max_position_embeddings);
         let mut train_groups = Vec::with_capacity(kept.len());
         for ((&index, samples), credits) in kept.iter().zip(batch).zip(credits) {
             for (trajectory, Credit { advantages, is_in_loss, .. }) in
@@ -360,7 +361,7 @@ impl<'a> Trainer<'a> {
                     trajectory.advantage = advantages.iter().sum::<f64>() / advantages.len().max(1) as f64;
                 }
             }
-            train_groups.extend(TrainGroup::new(&groups[index], samples, credits));
+            train_groups.extend(TrainGroup::new(&groups[index], samples, credits, context));
         }
         Ok(self.through_buffer(train_groups))
     }

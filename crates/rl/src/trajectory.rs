@@ -141,6 +141,20 @@ impl Group {
     }
 }
 
+/// The same prompts with one more place behind every completion, in which a value head speaks of the whole answer. The token
+/// there is never read: what is said of a place depends on what is before it. Where a model's `context` is full, the prompt
+/// loses its first token.
+pub(crate) fn with_place_behind(mut prompts: Vec<PromptGroup>, context: usize) -> Vec<PromptGroup> {
+    for PromptGroup { prompt, completions } in &mut prompts {
+        completions.iter_mut().for_each(|completion| completion.push(0));
+        let longest = completions.iter().map(Vec::len).max().unwrap_or(0);
+        if prompt.len() > 1 && prompt.len() + longest > context {
+            prompt.remove(0);
+        }
+    }
+    prompts
+}
+
 fn record(trajectory: &Trajectory) -> TrajectoryRecord {
     let mut record = TrajectoryRecord {
         completion: trajectory.text.clone(),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::algorithms::{Credit, Method, Sample, Sequence, SequenceLoss, Totals, k3};
 use crate::config::TrainerConfig;
 use crate::error::RlError;
-use crate::trajectory::Group;
+use crate::trajectory::{Group, with_place_behind};
 
 /// A group as training sees it: its sequences that are in the loss.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,8 +37,14 @@ pub(crate) struct TrainGroup {
 }
 
 impl TrainGroup {
-    /// The part of a group that is in the loss; `None` if nothing is.
-    pub(crate) fn new(group: &Group, samples: Vec<Sample>, credits: Vec<Credit>) -> Option<TrainGroup> {
+    /// The part of a group that is in the loss; `None` if nothing is. With the model's `context`, every sequence has one more
+    /// place ([`Method::needs_value_behind`]); one that fills the context has none, and stays out of the loss.
+    pub(crate) fn new(
+        group: &Group,
+        samples: Vec<Sample>,
+        credits: Vec<Credit>,
+        context: Option<usize>,
+    ) -> Option<TrainGroup> {
         let mut train = TrainGroup {
             task: group.task.clone(),
             is_logged: group.is_logged,
@@ -54,7 +60,9 @@ impl TrainGroup {
         };
         let mut kept = Vec::new();
         for ((trajectory, sample), credit) in group.answers().zip(samples).zip(credits) {
-            if !credit.is_in_loss || trajectory.tokens.is_empty() {
+            let length = group.prompt_of(trajectory).len() + trajectory.tokens.len();
+            let has_room = context.is_none_or(|context| length < context);
+            if !credit.is_in_loss || trajectory.tokens.is_empty() || !has_room {
                 continue;
             }
             kept.push(trajectory);
@@ -73,7 +81,11 @@ impl TrainGroup {
             }
             train.advantages.push(credit.advantages);
         }
-        train.tokens = group.prompt_groups(&kept);
+        let prompts = group.prompt_groups(&kept);
+        train.tokens = match context {
+            Some(context) => with_place_behind(prompts, context),
+            None => prompts,
+        };
         (!train.samples.is_empty()).then_some(train)
     }
 
@@ -84,7 +96,7 @@ impl TrainGroup {
     }
 
     fn loss_tokens(&self) -> usize {
-        self.tokens.iter().flat_map(|prompt| &prompt.completions).map(Vec::len).sum()
+        self.advantages.iter().map(Vec::len).sum()
     }
 }
 
@@ -197,7 +209,10 @@ impl Updater<'_> {
             .map(|prompt| prompt.completions.len())
             .collect();
         let outputs = self.method.value_head().map_or(0, |head| head.outputs);
-        let rows = |pick: Pick, width| gradient_rows(&parts, pick, width).map(|rows| scatter(rows, &prompts));
+        let behind = usize::from(self.method.needs_value_behind());
+        let rows = |pick: Pick, width| {
+            gradient_rows(&parts, pick, width, behind).map(|rows| scatter(rows, &prompts))
+        };
         let gradients = TokenGradients {
             logprobs: rows(|part| Some(&part.logprobs), 1).unwrap_or_default(),
             entropies: rows(|part| part.entropies.as_ref(), 1),
@@ -215,10 +230,15 @@ impl Updater<'_> {
         totals: &Totals,
         sums: &mut UpdateSums,
     ) -> Result<Vec<SequenceLoss>, RlError> {
-        let widened = |rows: &Vec<Vec<f32>>| rows.iter().map(|row| widen(row)).collect::<Vec<Vec<f64>>>();
+        // Behind the last token there are values only.
+        let tokens = |sequence: usize| group.advantages[sequence].len();
+        let widened = |rows: &Vec<Vec<f32>>| -> Vec<Vec<f64>> {
+            rows.iter().enumerate().map(|(sequence, row)| widen(&row[..tokens(sequence)])).collect()
+        };
         let (logprobs, entropies) = (widened(&values.logprobs[index]), widened(&values.entropies[index]));
         let likeliest = widened(&values.likeliest[index]);
-        let values = values.values.as_ref().map(|values| widened(&values[index]));
+        let all = |rows: &Vec<Vec<f32>>| rows.iter().map(|row| widen(row)).collect::<Vec<Vec<f64>>>();
+        let values = values.values.as_ref().map(|values| all(&values[index]));
         let sequences: Vec<Sequence<'_>> = (0..group.samples.len())
             .map(|index| Sequence {
                 logprobs: &logprobs[index],
@@ -391,12 +411,19 @@ pub(crate) fn micro_batches(groups: impl IntoIterator<Item = usize>, limit: usiz
 /// A kind of derivative of a sequence's loss.
 type Pick = fn(&SequenceLoss) -> Option<&Vec<f64>>;
 
-/// One kind of derivatives, `[group][sequence][t · width]`, with zeros where a sequence has none; `None` where no one has.
-fn gradient_rows(parts: &[Vec<SequenceLoss>], pick: Pick, width: usize) -> Option<Vec<Vec<Vec<f32>>>> {
+/// One kind of derivatives, `[group][sequence][t · width]`, with zeros where a sequence has none, as in the places `behind` its
+/// last token; `None` where no one has.
+fn gradient_rows(
+    parts: &[Vec<SequenceLoss>],
+    pick: Pick,
+    width: usize,
+    behind: usize,
+) -> Option<Vec<Vec<Vec<f32>>>> {
     parts.iter().flatten().find_map(pick)?;
-    let narrow = |part: &SequenceLoss| match pick(part) {
-        Some(row) => row.iter().map(|value| *value as f32).collect(),
-        None => vec![0.0; part.logprobs.len() * width],
+    let narrow = |part: &SequenceLoss| {
+        let mut row: Vec<f32> = pick(part).into_iter().flatten().map(|value| *value as f32).collect();
+        row.resize((part.logprobs.len() + behind) * width, 0.0);
+        row
     };
     Some(parts.iter().map(|group| group.iter().map(narrow).collect()).collect())
 }

@@ -4,6 +4,9 @@ use super::TextFile;
 
 const MOST_LINES: usize = 600;
 
+/// Of an algorithm, with its tests.
+const MOST_LINES_OF_AN_ALGORITHM: usize = 300;
+
 /// A screen is what a mind holds; a file is a few screens.
 pub(super) fn length(file: &TextFile) -> Option<String> {
     let lines = file.text.lines().count();
@@ -18,7 +21,7 @@ pub(super) fn header(file: &TextFile) -> Option<String> {
         .then(|| format!("{}: expected the file to open with `//!`, what it is and is not", file.path))
 }
 
-/// An algorithm's file opens with its paper and its formula.
+/// An algorithm's file is short, and opens with its paper and its formula.
 pub(super) fn algorithm_header(file: &TextFile) -> Vec<String> {
     let Some(name) = file.path.strip_prefix("crates/rl/src/algorithms/") else { return Vec::new() };
     // What several algorithms share lies beside them; only an algorithm is a `Method`.
@@ -28,6 +31,10 @@ pub(super) fn algorithm_header(file: &TextFile) -> Vec<String> {
     let header: String =
         file.text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
     let mut findings = Vec::new();
+    let lines = file.text.lines().count();
+    if lines > MOST_LINES_OF_AN_ALGORITHM {
+        findings.push(format!("{}: {lines} lines, at most {MOST_LINES_OF_AN_ALGORITHM}", file.path));
+    }
     if !header.contains("arXiv") && !header.contains("https://") {
         findings.push(format!("{}: the header names no paper (arXiv number or address)", file.path));
     }
@@ -110,6 +117,8 @@ mod tests {
         );
         let good = "//! X, arXiv 2402.03300.\n//!\n//! ```text\n//! L = -A\n//! ```\nimpl Method for X {}\n";
         assert!(algorithm_header(&file("crates/rl/src/algorithms/x.rs", good)).is_empty());
+        let longer = good.to_owned() + &"// More.\n".repeat(MOST_LINES_OF_AN_ALGORITHM);
+        assert_eq!(algorithm_header(&file("crates/rl/src/algorithms/x.rs", &longer)).len(), 1);
         assert_eq!(unfinished(&file("a.rs", concat!("todo", "!()"))).len(), 1);
         assert_eq!(machine_paths(&file("a.md", concat!("see /ro", "ot/x"))).len(), 1);
         assert!(machine_paths(&file("a.md", concat!("see /proc/1/ro", "ot/x"))).is_empty());

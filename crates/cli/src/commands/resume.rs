@@ -14,8 +14,8 @@ Examples:
   hone resume runs/quickstart-20260131-120000
   hone resume runs/quickstart-20260131-120000 --set trainer.time_limit_minutes=60
 
-Only settings that change no number may be changed: trainer.time_limit_minutes, trainer.execution_threads,
-trainer.checkpoint_every, trainer.keep_checkpoints. An evaluation that is missing, before or after, is made.";
+Only settings that change no number may be changed: trainer.time_limit_minutes, trainer.token_limit, trainer.kl_limit,
+trainer.execution_threads, trainer.checkpoint_every, trainer.keep_checkpoints. An evaluation that is missing, before or after, is made.";
 
 /// Which run.
 #[derive(clap::Args)]

@@ -10,6 +10,7 @@ mod measuring;
 mod ranking;
 mod rating;
 mod recipes;
+mod stopping;
 mod survival;
 mod tiny_model;
 mod whole_run;

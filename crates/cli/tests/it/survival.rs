@@ -123,6 +123,8 @@ fn numbers_that_are_none_end_the_run_with_words_and_it_stays_readable() {
     call.code(1).says(&["value of ", "at step ", "hint: lower the learning rate"]);
     assert!(fs::read_dir(run.join("checkpoints")).unwrap().next().is_none(), "broken weights were saved");
     hone(&["report", path]).code(0);
+    // Nothing of it was learned, so it begins anew, and ends with the same words.
+    hone(&["resume", path]).code(1).says(&["hint: lower the learning rate"]);
 }
 
 /// Mounts a small file system over a folder, where this user may; else the test says why it was not made.

@@ -58,21 +58,25 @@ impl Reading<'_> {
 }
 
 impl NetworkProposer<'_> {
-    fn prompt(&self, observation: &Observation) -> Result<Vec<u32>, EvalError> {
+    /// The tokens of an observation that leave `places` in the context: a dialogue that has outgrown it loses its beginning,
+    /// as chat programs do it.
+    fn prompt(&self, observation: &Observation, places: usize) -> Result<Vec<u32>, EvalError> {
         let failure = |message: String| EvalError::Config { message };
-        (self.render)(observation).map_err(|error| failure(format!("failed to render a prompt: {error}")))
-    }
-
-    fn request(&self, ask: &Ask) -> Result<GenerateRequest, EvalError> {
-        let mut prompt = self.prompt(&ask.observation)?;
-        let context = self.network.config().max_position_embeddings;
-        // A dialogue that has outgrown the context loses its beginning, as chat programs do it.
-        let room = context.saturating_sub(ask.sampling.max_new_tokens.min(context / 2) + ask.begun.len());
+        let mut prompt = (self.render)(observation)
+            .map_err(|error| failure(format!("failed to render a prompt: {error}")))?;
+        let room = self.network.config().max_position_embeddings.saturating_sub(places).max(1);
         if prompt.len() > room {
-            let cut = prompt.len() - room.max(1);
+            let cut = prompt.len() - room;
             tracing::debug!(cut, "a prompt is longer than the context and loses its first tokens");
             prompt.drain(..cut);
         }
+        Ok(prompt)
+    }
+
+    fn request(&self, ask: &Ask) -> Result<GenerateRequest, EvalError> {
+        let half = self.network.config().max_position_embeddings / 2;
+        let places = ask.sampling.max_new_tokens.min(half) + ask.begun.len();
+        let mut prompt = self.prompt(&ask.observation, places)?;
         prompt.extend(&ask.begun);
         Ok(GenerateRequest {
             prompt,
@@ -120,7 +124,8 @@ impl Proposer for NetworkProposer<'_> {
         observation: &Observation,
         answers: &[&[u32]],
     ) -> Result<Vec<CriticView>, EvalError> {
-        let prompt = self.prompt(observation)?;
+        let longest = answers.iter().map(|answer| answer.len() + 1).max().unwrap_or(1);
+        let prompt = self.prompt(observation, longest)?;
         // The state after the last token is the one before a token that follows it, whichever that is.
         let longer = |answer: &&[u32]| [*answer, &[0]].concat();
         let group = PromptGroup { prompt, completions: answers.iter().map(longer).collect() };
@@ -173,6 +178,9 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use hone_model::engine::Decoder;
+    use hone_model::{ModelConfig, SamplingParams, Trainable, ValueHead};
+
     use super::*;
 
     #[test]
@@ -190,6 +198,48 @@ mod tests {
         near(found.whole, 3.0 / 7.0);
         let value = view(&[0.5, 0.25, 0.75], 1);
         assert_eq!((value.passes, value.fails, value.whole), (vec![0.25, 0.75], vec![], 0.75));
+    }
+
+    /// A dialogue that fills the context, and the answer that was written after what was left of it, can be judged.
+    #[test]
+    fn a_critic_reads_what_was_written_at_the_end_of_the_context() {
+        let config = ModelConfig {
+            hidden_size: 16,
+            intermediate_size: 16,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            num_key_value_heads: 2,
+            head_dim: 8,
+            vocab_size: 8,
+            max_position_embeddings: 24,
+            rope_theta: 10_000.0,
+            rms_norm_eps: 1e-5,
+            tie_word_embeddings: true,
+            bos_token_id: None,
+            eos_token_ids: Vec::new(),
+        };
+        let mut network = Decoder::random(config, Trainable::Full, 1, 3).expect("a network");
+        network.add_value_head(ValueHead { outputs: 4, is_detached: true }).expect("a head");
+        let mut proposer = NetworkProposer {
+            network: &mut network,
+            render: &|_| Ok(vec![5; 40]),
+            decode: &|_| String::new(),
+            slots: 1,
+            critic_outputs: 4,
+            reading: None,
+        };
+        let sampling = SamplingParams { max_new_tokens: 100, ..SamplingParams::default() };
+        let observation =
+            Observation { messages: Vec::new(), answer_prefix: String::new(), stop: Vec::new() };
+        let (begun, seed) = (vec![3; 2], [1, 2, 3]);
+        let ask = Ask { observation: observation.clone(), begun, samples: 3, sampling, seed };
+        let written = proposer.propose(&[ask], &mut |_| {}).expect("written");
+        let longest = written.iter().map(|one| one.tokens.len()).max();
+        assert_eq!(longest, Some(14), "half of the context behind a beginning of two");
+        for proposal in &written {
+            let views = proposer.criticise(&observation, &[&proposal.tokens]).expect("judged");
+            assert_eq!(views[0].passes, vec![0.25; proposal.tokens.len()]);
+        }
     }
 
     /// The row behind the last token belongs to none of the answer: it is the state after it.

@@ -22,7 +22,7 @@
 //! The authors train a critic network of its own to the end, then the actor on programs sampled once, every other step on
 //! a reference instead, with equal weight. Here the critic is a linear head on the policy's hidden state whose gradient
 //! ends there; it alone learns in the first `critic_warmup` of the run, and both go on from the policy's own samples, each
-//! step also on the references. The state after the last token is not computed, so its q is read before it. A class that
+//! step also on the references. A class that
 //! the critic has not met yet keeps the q of its start, near a quarter, for all its tokens: plain REINFORCE at a quarter of
 //! the step; a note says so. A group of one is fine.
 
@@ -77,6 +77,10 @@ impl Method for Coderl {
 
     fn value_head(&self) -> Option<ValueHead> {
         Some(ValueHead { outputs: OUTCOMES, is_detached: true })
+    }
+
+    fn needs_value_behind(&self) -> bool {
+        true
     }
 
     fn credit(&self, batch: &[Vec<Sample>]) -> Result<Vec<Vec<Credit>>, AlgorithmError> {
@@ -145,7 +149,7 @@ fn sample_credit(sample: &Sample) -> Result<Credit, AlgorithmError> {
     let Some(baseline) = sample.greedy_reward else { return refuse("the reward of the greedy program") };
     let Some(values) = &sample.values else { return refuse("what the critic says of its tokens") };
     // The state after token t is the one before token t + 1.
-    let state = |t: usize| (t + 1).min(sample.tokens - 1) * OUTCOMES;
+    let state = |t: usize| (t + 1) * OUTCOMES;
     let trust = |t: usize| softmax(&values[state(t)..state(t) + OUTCOMES])[class];
     Ok(Credit {
         advantages: (0..sample.tokens).map(|t| (sample.reward - baseline) * trust(t)).collect(),
@@ -158,9 +162,12 @@ fn sample_credit(sample: &Sample) -> Result<Credit, AlgorithmError> {
 fn critic_loss(loss: &mut SequenceLoss, sequence: &Sequence<'_>, weight: f64) {
     let (Some(values), Some(returns)) = (sequence.values, sequence.returns) else { return };
     let class = returns[0] as usize;
+    // The state before the first token says nothing of the answer.
+    let place = |t: usize, k: usize| t * OUTCOMES + k;
     let latest = |k: usize| {
-        (0..sequence.len())
-            .fold(k, |best, t| if values[t * OUTCOMES + k] > values[best] { t * OUTCOMES + k } else { best })
+        (1..=sequence.len())
+            .map(|t| place(t, k))
+            .fold(place(1, k), |best, one| if values[one] > values[best] { one } else { best })
     };
     let places: Vec<usize> = (0..OUTCOMES).map(latest).collect();
     let pooled: Vec<f64> = places.iter().map(|&place| values[place]).collect();
@@ -189,16 +196,16 @@ mod tests {
     use super::*;
 
     /// By hand: R − R(greedy) = 0.5. A critic without opinion gives a quarter to every token; one that says "passed" with
-    /// logit ln 3 after the first of two tokens gives 3/6 to both, for the last is read before it.
+    /// logit ln 3 after the last of two tokens gives 3/6 to that one.
     #[test]
     fn golden() {
         let passed = Sample { outcome: Outcome::Passed, ..sample(1.0, 2) };
         let credit = sample_credit(&passed).unwrap();
         near(&credit.advantages, &[0.125, 0.125]);
         assert_eq!(credit.returns, Some(vec![3.0, 3.0]));
-        let values = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 3f64.ln()];
+        let values = [vec![0.0; 2 * OUTCOMES], vec![0.0, 0.0, 0.0, 3f64.ln()]].concat();
         let credit = sample_credit(&Sample { values: Some(values), ..passed }).unwrap();
-        near(&credit.advantages, &[0.25, 0.25]);
+        near(&credit.advantages, &[0.125, 0.25]);
     }
 
     #[test]
@@ -210,7 +217,8 @@ mod tests {
     }
 
     fn case(row: &[f64], advantage: f64, class: f64) -> Case {
-        let values = (0..row.len() * OUTCOMES).map(|i| (i * i % 7) as f64 * 0.3 - 0.1 * i as f64).collect();
+        let values =
+            (0..(row.len() + 1) * OUTCOMES).map(|i| (i * i % 7) as f64 * 0.3 - 0.1 * i as f64).collect();
         Case { values, returns: vec![class; row.len()], ..Case::new(row, advantage) }
     }
 

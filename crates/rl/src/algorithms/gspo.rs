@@ -15,7 +15,7 @@
 //!
 //! The paper's GSPO-token has the same value and gradient where all tokens of a sequence share their advantage, as
 //! here, so there is one form. The clip only bites after the first update of a batch: the paper cuts a batch into four
-//! mini-batches (`trainer.mini_batches = 4`). No KL term. A group of one is an error: its centred reward is always 0.
+//! mini-batches (section 5.1, as are the clips; `trainer.mini_batches = 4`). No KL term. A group of one is an error: its centred reward is always 0.
 
 use hone_train::ConfigError;
 use serde::{Deserialize, Serialize};

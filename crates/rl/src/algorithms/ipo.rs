@@ -12,7 +12,8 @@
 //! | π, π_ref | sums over a sequence of `Sequence::logprobs`, `Sequence::reference` |
 //! | β | `beta` |
 //!
-//! Some codes average log-probs over a sequence's length here; the paper and DPO's own code sum, and so does this. A group
+//! The margin is all that is asked for, so a policy that is to be sampled at temperature 1 and to avoid n wrong answers needs one of
+//! about log n: β 0.1 asks for 5 nats. Some codes average log-probs over a sequence's length here; the paper and DPO's own code sum, and so does this. A group
 //! of one is an error: it holds no pair. For the rest see `dpo`.
 
 use hone_train::ConfigError;

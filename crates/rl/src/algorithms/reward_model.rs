@@ -2,7 +2,7 @@
 //! the better of two is the higher. It trains no policy; `[[reward]] type = "reward-model"` rewards one with it.
 //!
 //! ```text
-//! r_i = v after the answer
+//! r_i = v after the answer's last token
 //! L   = 1/groups · Σ_groups 1/pairs · Σ_{R_w > R_l} [ −log σ(r_w − r_l) + c (r_w + r_l)² ]
 //! ```
 //!
@@ -12,12 +12,14 @@
 //! | R_i | `Credit::advantages`: `Sample::reward`, of which only the order counts |
 //! | c | `centring_coefficient` (arXiv 2312.09244) |
 //!
-//! All pairs of a prompt are one element divided by their number, as the paper has it, so that no answer is overfitted. The
-//! paper shifts the model so that its mean over demonstrations is 0; here the loss draws the sums of pairs to 0, which is
-//! the same without a second pass. v is read before the last token, which ends the answer: the state after it is not
-//! computed. The network under the head is trained too (the adapter, or all weights). Answers come from a log
+//! All pairs of a prompt are one element divided by their number, as the paper has it (equation 1), so that no answer is overfitted.
+//! The paper shifts the model so that its mean over demonstrations is 0; here the loss draws the sums of pairs to 0, which is
+//! the same without a second pass. v is read after the last token, so that an answer that the length limit ended is judged with
+//! all that it says. The network under the head is trained too (the adapter, or all weights). Answers come from a log
 //! (`tasks.trajectories`); of its groups, `held_out` are kept aside, and `pairs/heldout_accuracy` is the share of their
-//! pairs in order. A group of one is an error: it has no pairs.
+//! pairs in order. That one tells little of what a policy will make of it: on the toy a model that had learned from answers of chance
+//! put 0.92 in order without a look at the prompt, and a policy taught by it learned as much. So the log should hold answers such as
+//! the policy will give: those of a run, or of several models. A group of one is an error: it has no pairs.
 
 use hone_model::ValueHead;
 use hone_train::ConfigError;
@@ -59,6 +61,10 @@ impl Method for RewardModel {
 
     fn value_head(&self) -> Option<ValueHead> {
         Some(ValueHead { outputs: 1, is_detached: false })
+    }
+
+    fn needs_value_behind(&self) -> bool {
+        true
     }
 
     fn held_out(&self) -> f64 {

@@ -16,7 +16,9 @@
 //! | o_best | the first of the best answers to the prompt |
 //!
 //! No reference, no value function. The scores may come from any source; here they are rewards, and the answers those
-//! that were sampled or logged (`tasks.trajectories`). The authors' code averages the imitation term over the padded
+//! that were sampled or logged (`tasks.trajectories`). The policy becomes like the best answer of each prompt and hardly better, so
+//! among them should be a good one: the paper's are of several models and of people. L_rank is a sum: of a dozen pairs in the paper,
+//! of 120 among 16 answers, where w = 1 outweighs the imitation and 0.01 does not (`tests/it/offline.rs`). The authors' code averages the imitation term over the padded
 //! length; it is the answer's own here. A prompt whose answers have equal rewards is left out. A group of one is an
 //! error: it has no ranks.
 

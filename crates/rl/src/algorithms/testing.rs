@@ -44,7 +44,7 @@ impl Case {
     pub(crate) fn on_policy(sample: &Sample, credit: &Credit) -> Case {
         Case {
             advantages: credit.advantages.clone(),
-            values: vec![0.0; 4 * sample.tokens],
+            values: vec![0.0; 4 * (sample.tokens + 1)],
             returns: credit.returns.clone().unwrap_or_default(),
             is_gold: sample.is_gold,
             ..Case::new(&vec![0.0; sample.tokens], 0.0)
@@ -67,7 +67,7 @@ impl Case {
     }
 }
 
-/// A sample of `tokens` tokens, with four values of 0 each.
+/// A sample of `tokens` tokens, with four values of 0 before each and after the last.
 pub(crate) fn sample(reward: f64, tokens: usize) -> Sample {
     Sample {
         reward,
@@ -75,7 +75,7 @@ pub(crate) fn sample(reward: f64, tokens: usize) -> Sample {
         max_tokens: 8,
         behaviour: vec![-1.0; tokens],
         reference: Some(vec![-1.0; tokens]),
-        values: Some(vec![0.0; 4 * tokens]),
+        values: Some(vec![0.0; 4 * (tokens + 1)]),
         greedy_reward: Some(0.5),
         lookahead: Some(vec![0.0; tokens]),
         turn_rewards: vec![reward],

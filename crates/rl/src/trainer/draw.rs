@@ -127,11 +127,27 @@ impl Trainer<'_> {
         let on_progress = &mut |progress: &Progress| observer.on_progress(progress);
         let network: &mut dyn Network = self.network;
         let mut sampled = rollout(network, &context, &draws, cost, on_progress)?;
+        sampled.iter().try_for_each(|group| require_finite(group, self.place.step + 1))?;
         let (parts, judges) = (&self.token_rewards, &mut self.judges);
         shape(network, judges, &self.config, parts, &mut sampled, self.place.step)?;
         let (method, gamma) = (self.algorithm.method(), self.config.turn_gamma);
         give_returns(&mut sampled, &|rewards| method.turn_return(rewards, gamma));
         Ok(sampled)
+    }
+}
+
+/// Refuses what a network sampled whose numbers are none; rewards of it would all be alike, and nothing else would tell.
+fn require_finite(group: &Group, step: u64) -> Result<(), RlError> {
+    let logprobs = group.trajectories.iter().flat_map(|one| &one.logprobs);
+    match logprobs.copied().find(|logprob| !logprob.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(RlError::NonFinite {
+            quantity: "log-prob of a sampled token",
+            value: f64::from(value),
+            step,
+            update: 0,
+            task: group.task.clone(),
+        }),
     }
 }
 

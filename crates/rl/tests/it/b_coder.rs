@@ -102,6 +102,20 @@ fn it_learns_from_a_log() {
     assert!(after.1 < 0.9 && ranked > after.1 + 0.2, "{base:?} {after:?} {ranked}");
 }
 
+/// With a scale that fits rewards from 0 to 1 (α 0.1: two tokens up to ten nats apart), all its parts in their vetted weights, and
+/// sampled at temperature 1.
+#[test]
+fn it_learns_a_distribution_too() {
+    let log = log();
+    let chance = score(&mut TabularNetwork::remembering(LETTERS + 1), 1.0);
+    let mut network = fine_tuned(TabularNetwork::remembering(LETTERS + 1), &log);
+    let base = score(&mut network, 1.0);
+    learn(BCoder { alpha: 0.1, ..BCoder::default() }, bare_config(), &mut network, &log);
+    let after = score(&mut network, 1.0);
+    eprintln!("at 1: {chance:.2}, {base:.2} → {after:.2}");
+    assert!(chance < 0.2 && base < 0.6 && after >= 0.9, "{chance} {base} {after}");
+}
+
 /// From rewards alone, without imitation: it lifts the base to nine tenths, at temperature 1 too. Blind to what came
 /// before the last token, or with α = 1, it does not: what the file's header says it needs, it needs.
 #[test]

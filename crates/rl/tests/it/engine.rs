@@ -3,7 +3,9 @@
 use hone_environment::toy::ToyEnvironmentSet;
 use hone_environment::{Environment, EnvironmentError, EnvironmentSet, Observation, Step};
 use hone_model::engine::Decoder;
-use hone_model::{LoraConfig, ModelConfig, Network, SamplingParams, Trainable};
+use hone_model::{
+    Adapter, ForwardOptions, LoraConfig, ModelConfig, Network, PromptGroup, SamplingParams, Trainable,
+};
 use hone_rl::algorithms::{Coderl, Grpo, Ppo, RewardModel, Rlhf};
 use hone_rl::{Algorithm, Group, RewardModelPart, TextCodec, TokenReward, Trainer, TrainerConfig};
 use hone_train::{CheckpointStore, OptimizerConfig};
@@ -209,33 +211,68 @@ impl Environment for UnrewardedEpisode<'_> {
     }
 }
 
-/// From a log of pairs to a reward model that orders pairs it never saw, and from it alone to a policy whose true reward,
-/// which nobody tells it, rises from chance.
-#[test]
-fn a_reward_model_learns_pairs_and_teaches_a_policy() {
-    let log: Vec<Group> = {
-        let optimizer = OptimizerConfig { learning_rate: 1e-9, ..config().optimizer };
-        let recorder =
-            run(&TrainerConfig { steps: 40, optimizer, seed: 9, ..config() }, Trainable::Full, 2, None);
-        let records = recorder.reports.iter().flat_map(|report| {
-            let groups = report.groups.iter().enumerate();
-            groups.flat_map(|(index, group)| group.records(report.step, index, &decode)).collect::<Vec<_>>()
-        });
-        Group::from_records(&records.collect::<Vec<_>>())
+/// Mean of what a judge says after six letters that hold an `a`, a `b` or neither, as an answer to the prompt of each task:
+/// `[prompt][a, b, neither]`.
+fn opinions(judge: &mut Decoder) -> [[f64; 3]; 2] {
+    let environments = ToyEnvironmentSet::new("ab");
+    let said = |prompt: usize, letter: Option<u32>, judge: &mut Decoder| {
+        // Other letters in turn, and the letter in each of the six places.
+        let answer = |index: u32| {
+            let mut tokens: Vec<u32> = (0..6).map(|place| 3 + (7 * index + 5 * place) % 24).collect();
+            if let Some(letter) = letter {
+                tokens[index as usize % 6] = letter;
+            }
+            // One more place, in which the head speaks of all of them.
+            [tokens, vec![0]].concat()
+        };
+        let completions: Vec<Vec<u32>> = (0..24).map(answer).collect();
+        let prompt = render(&environments.open(prompt).observe()).unwrap();
+        let options = ForwardOptions { temperature: 1.0, adapter: Adapter::On, keep_activations: false };
+        let values = judge.forward(&[PromptGroup { prompt, completions }], options).unwrap().values.unwrap();
+        values[0].iter().map(|row| f64::from(row[6])).sum::<f64>() / values[0].len() as f64
     };
+    [0, 1].map(|prompt| [Some(1), Some(2), None].map(|letter| said(prompt, letter, judge)))
+}
+
+/// What a run said on its way from chance to the optimum, through the records of its directory.
+fn log_of_a_run() -> Vec<Group> {
+    let recorder = run(&TrainerConfig { steps: 30, seed: 9, ..config() }, Trainable::Full, 2, None);
+    let records = recorder.reports.iter().flat_map(|report| {
+        let groups = report.groups.iter().enumerate();
+        groups.flat_map(|(index, group)| group.records(report.step, index, &decode)).collect::<Vec<_>>()
+    });
+    Group::from_records(&records.collect::<Vec<_>>())
+}
+
+/// A judge of the pairs in that log. From answers of chance alone it learns that an `a` or a `b` is good, and nothing of the prompt:
+/// it says of (a, b, neither) asked for a [1.8, 1.7, −2.5] and for b [1.7, 1.6, −2.6], puts 0.92 of the pairs it never saw in order,
+/// and the policy ends at 0.61 (docs/experiments.md). There are too few with the wrong letter and not the right one.
+fn judge() -> Decoder {
     let environments = ToyEnvironmentSet::new("ab");
     let mut judge = Decoder::random(tiny_model(), Trainable::Full, 2, 1).unwrap();
+    let config = TrainerConfig { steps: 200, ..config() };
     let mut recorder = Recorder::default();
     let model = Algorithm::RewardModel(RewardModel::default());
-    let config_of_model = TrainerConfig { steps: 150, ..config() };
-    let mut trainer = Trainer::new(config_of_model, model, &mut judge, &environments, CODEC).unwrap();
-    trainer.learn_from(log).unwrap();
+    let mut trainer = Trainer::new(config, model, &mut judge, &environments, CODEC).unwrap();
+    trainer.learn_from(log_of_a_run()).unwrap();
     trainer.run(None, &mut recorder).unwrap();
     let accuracy: Vec<f64> =
         recorder.reports.iter().filter_map(|report| report.value("pairs/heldout_accuracy")).collect();
     eprintln!("held-out pairs in order: {accuracy:.2?}");
     assert!(accuracy[0] < 0.7 && accuracy[accuracy.len() - 1] >= 0.8, "{accuracy:.2?}");
+    let opinions = opinions(&mut judge);
+    eprintln!("what it says of a, b and neither, asked for a and for b: {opinions:.2?}");
+    let [[right, wrong, neither], [other_wrong, other_right, other_neither]] = opinions;
+    assert!(right > wrong + 0.3 && right > neither + 0.3, "{opinions:?}");
+    assert!(other_right > other_wrong + 0.3 && other_right > other_neither + 0.3, "{opinions:?}");
+    judge
+}
 
+/// From a log of pairs to a reward model that orders pairs it never saw and looks at what was asked, and from it alone to a policy
+/// whose true reward, which nobody tells it, rises from chance to nine tenths of the optimum and stays there.
+#[test]
+fn a_reward_model_learns_pairs_and_teaches_a_policy() {
+    let judge = judge();
     let rlhf = Rlhf { kl_coefficient: 0.0, ptx_coefficient: 0.0, ..Rlhf::default() };
     let mut policy = Decoder::random(tiny_model(), Trainable::Full, 2, 1).unwrap();
     let unrewarded = Unrewarded(ToyEnvironmentSet::new("ab"));
@@ -253,8 +290,49 @@ fn a_reward_model_learns_pairs_and_teaches_a_policy() {
             .collect();
         all.iter().filter(|is_right| **is_right).count() as f64 / all.len() as f64
     };
-    eprintln!("true reward: {:.2} → {:.2}", truth(0), truth(49));
-    // It was 0.18 → 0.53 in these fifty steps: what the model says is an approximation, and so is what it teaches.
-    assert!(truth(0) < 0.25 && truth(49) >= 2.0 * truth(0), "{} → {}", truth(0), truth(49));
+    let truths: Vec<f64> = (0..50).map(truth).collect();
+    eprintln!("true reward: {truths:.2?}");
+    assert!(truths[0] < 0.25 && truths[40..].iter().all(|truth| *truth >= 0.9), "{truths:.2?}");
     assert!(recorder.reports[49].value("reward/part/reward-model").is_some());
+}
+
+/// Answers that fill the model's context leave no place behind them: they are judged all the same, learned from by none, and the
+/// others' log-probs are the sampler's to the bit.
+#[test]
+fn a_critic_lives_with_answers_that_fill_the_context() {
+    let environments = ToyEnvironmentSet::new("ab");
+    let prompt = render(&environments.open(0).observe()).unwrap().len();
+    let model = ModelConfig { max_position_embeddings: prompt + 6, ..tiny_model() };
+    let mut network = Decoder::random(model, Trainable::Full, 1, 1).unwrap();
+    let mut recorder = Recorder::default();
+    let config = TrainerConfig { steps: 3, ..config() };
+    let mut trainer = Trainer::new(config, coderl().into(), &mut network, &environments, CODEC).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    for report in &recorder.reports {
+        let all = || report.groups.iter().flat_map(|group| &group.trajectories).map(|one| one.tokens.len());
+        let (short, full) = (all().filter(|tokens| *tokens < 6).sum::<usize>(), all().filter(|t| *t == 6));
+        assert!(short > 0 && full.count() > 0);
+        assert_eq!(report.value("update/tokens"), Some(short as f64));
+        assert_eq!(report.value("update/ratio_max"), Some(1.0));
+    }
+}
+
+/// An answer that the length limit ended is judged with its last letter, which is all that tells these apart.
+#[test]
+fn a_reward_model_reads_the_last_token() {
+    let answer = |last: u32, score: f64| (vec![7, 7, last], score);
+    let prompt = render(&ToyEnvironmentSet::new("a").open(0).observe()).unwrap();
+    let pairs = (0..12).map(|place| {
+        let answers = vec![answer(1, 1.0), answer(2 + place as u32 % 5, 0.0)];
+        Group::from_answers("toy/contains-a", place, prompt.clone(), answers)
+    });
+    let environments = ToyEnvironmentSet::new("a");
+    let mut judge = Decoder::random(tiny_model(), Trainable::Full, 1, 1).unwrap();
+    let mut recorder = Recorder::default();
+    let model = Algorithm::RewardModel(RewardModel { held_out: 0.25, ..RewardModel::default() });
+    let config = TrainerConfig { steps: 20, ..config() };
+    let mut trainer = Trainer::new(config, model, &mut judge, &environments, CODEC).unwrap();
+    trainer.learn_from_answers(pairs.collect()).unwrap();
+    trainer.run(None, &mut recorder).unwrap();
+    assert_eq!(recorder.reports[19].value("pairs/heldout_accuracy"), Some(1.0));
 }

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use hone_rl::algorithms::Rltf;
 use hone_rl::{Trainer, TrainerConfig};
+use hone_train::CheckpointStore;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -55,7 +56,7 @@ fn heard(act: impl FnOnce()) -> Vec<String> {
     messages.lock().unwrap().clone()
 }
 
-/// A policy that says nothing leaves nothing to learn from, now or later.
+/// A policy that says nothing leaves nothing to learn from, now or later; what it leaves behind can be gone on with.
 #[test]
 fn an_empty_buffer_is_said_and_makes_no_update() {
     let mut network = TabularNetwork::adapter(LETTERS + 1);
@@ -63,11 +64,21 @@ fn an_empty_buffer_is_said_and_makes_no_update() {
     let environments = NextLetter::new(LETTERS, LENGTH);
     let rltf = Rltf { imitation_coefficient: 0.0, ..Rltf::default() };
     let config = TrainerConfig { steps: 2, ..config() };
-    let mut recorder = Recorder::default();
+    let folder = tempfile::tempdir().unwrap();
+    let store = CheckpointStore::new(folder.path(), 2);
+    let mut recorder = Recorder { stop_after: Some(1), ..Recorder::default() };
     let messages = heard(|| {
-        let mut trainer = Trainer::new(config, rltf.into(), &mut network, &environments, CODEC).unwrap();
-        trainer.run(None, &mut recorder).unwrap();
+        for _ in 0..2 {
+            let (config, rltf) = (config.clone(), rltf.clone());
+            let mut trainer = Trainer::new(config, rltf.into(), &mut network, &environments, CODEC).unwrap();
+            if let Some(checkpoint) = store.latest_valid().unwrap() {
+                trainer.resume_from(&checkpoint).unwrap();
+            }
+            trainer.run(Some(&store), &mut recorder).unwrap();
+            recorder.stop_after = None;
+        }
     });
+    assert_eq!(recorder.reports.len(), 2);
     for step in 1..=2 {
         let warning =
             format!("step {step}: the buffer is empty, for no group so far had anything to learn from");

@@ -121,6 +121,38 @@ fn a_stop_saves_and_resumes_where_it_was() {
     assert_eq!(trainer.run(Some(&store), &mut ()).unwrap().cause, StopCause::Finished);
 }
 
+/// Whatever stops a run, numbers that are none, a policy that runs away or an environment that fails: the checkpoint before it
+/// goes on to the end of a run that was never stopped.
+#[test]
+fn a_run_that_an_error_stopped_goes_on_from_its_last_checkpoint() {
+    // All tasks in every step, so that a broken one is met at once.
+    let config =
+        TrainerConfig { checkpoint_every: 5, epochs_per_batch: 2, prompts_per_step: LETTERS, ..config() };
+    let mut whole = Recorder::default();
+    let expected = run(None, config.clone(), grpo(), &mut whole, None).unwrap();
+    let stops = |kl_limit: f64, base: f32, broken: Option<usize>, part: &str| {
+        let directory = tempfile::tempdir().unwrap();
+        let store = CheckpointStore::new(directory.path(), 2);
+        let mut recorder = Recorder::default();
+        run(Some(&store), config.clone(), grpo(), &mut recorder, Some(7)).unwrap();
+        let mut network = TabularNetwork::adapter(LETTERS + 1);
+        network.base.fill(base);
+        let mut environments = NextLetter::new(LETTERS, LENGTH);
+        environments.broken = broken;
+        let config_now = TrainerConfig { kl_limit, ..config.clone() };
+        let algorithm = Algorithm::Grpo(grpo());
+        let mut trainer = Trainer::new(config_now, algorithm, &mut network, &environments, CODEC).unwrap();
+        trainer.resume_from(&store.latest_valid().unwrap().unwrap()).unwrap();
+        let message = trainer.run(Some(&store), &mut ()).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+        let resumed = run(Some(&store), config.clone(), grpo(), &mut recorder, None).unwrap();
+        assert!(recorder.metrics() == whole.metrics() && resumed == expected, "{part}");
+    };
+    stops(10.0, f32::NAN, None, "is NaN at step 6");
+    stops(1e-30, 0.0, None, "the policy left the one that sampled at step 6");
+    stops(10.0, 0.0, Some(2), "no sandbox");
+}
+
 #[test]
 fn another_run_s_checkpoint_is_refused_with_the_setting_that_differs() {
     let directory = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ pub(crate) struct TabularNetwork {
     /// Whether a state is everything before a token.
     remembers: bool,
     /// What the adapter is added to, `[S, V]`.
-    base: Vec<f32>,
+    pub(crate) base: Vec<f32>,
     /// `[S, V]`
     pub(crate) logits: Vec<f32>,
     gradients: Vec<f32>,
