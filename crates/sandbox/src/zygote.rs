@@ -258,7 +258,10 @@ impl Zygote {
             (false, false) => None,
         };
         let scratch = self.scratch.as_ref().map_or_else(|| "/tmp".to_owned(), |p| p.display().to_string());
-        let mut sources = json!({ "zygote": include_str!("python/zygote.py") });
+        let mut sources = json!({
+            "zygote": include_str!("python/zygote.py"),
+            "crowd": include_str!("python/crowd.py"),
+        });
         if role == Role::Launcher {
             sources["launch"] = include_str!("python/launch.py").into();
         } else {

@@ -32,9 +32,6 @@ TICK_MS = 25
 SETUP_FAILED = 125
 # Wall time is stretched on a busy machine, but not for ever.
 MOST_STRETCH = 5
-# A run of more processes than that gives way to all others.
-CROWD = 16
-CROWD_TICK_MS = 200
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
@@ -366,10 +363,10 @@ class Zygote:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
         is_long = False
-        restrained = set()
+        census, turns = crowd.Census(), None
         starved_before = 0
         while True:
-            for fd, _ in poller.poll(CROWD_TICK_MS if restrained else TICK_MS):
+            for fd, _ in poller.poll(TICK_MS if turns is None else turns.look_ms):
                 if fd == pidfd:
                     return REASON_NONE
                 if fd != CONTROL_FD:
@@ -389,20 +386,23 @@ class Zygote:
                 cpu = time.clock_gettime(clock) * 1000 - spent_ms
             except OSError:
                 cpu = 0
-            if wall > TICK_MS and not is_long:
-                is_long = True
+            is_first_look = wall > TICK_MS and not is_long
+            is_long |= is_first_look
+            if is_long and self.has_proc:
+                census.take(self.running(pid), turns.still() if turns is not None else ())
+                cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms)
+                if census.pages() * self.page > memory:
+                    return REASON_MEMORY
+                if turns is None and self.is_namespaced and census.is_crowd():
+                    turns = crowd.Crowd()
+                if turns is not None:
+                    turns.take_turns(census)
+            if is_first_look:
                 # A standing child brings along what it waited for in earlier runs.
                 starved_before = max(0, self.starved_ms() - wall)
-                if self.config["is_pinned"]:
+                if self.config["is_pinned"] and turns is None:
                     self.spread(pid)
-            if is_long and self.has_proc:
-                tree_cpu, tree_memory, processes = self.tree(pid)
-                cpu = max(cpu, tree_cpu - spent_ms)
-                if tree_memory > memory:
-                    return REASON_MEMORY
-                if processes > CROWD:
-                    self.restrain(pid, restrained)
-            is_late = (wall >= wall_ms or cpu >= cpu_ms) and not restrained
+            is_late = (wall >= wall_ms or cpu >= cpu_ms) and turns is None
             starved = self.starved_ms() - starved_before if is_late else 0
             # Whether others kept the run from three quarters of even one core.
             self.is_starved = is_late and starved >= wall / 4 and cpu < wall * 3 / 4
@@ -431,45 +431,11 @@ class Zygote:
             except OSError:
                 continue
 
-    def restrain(self, pid, restrained):
-        """Makes a run of many processes give way to every other: it gets little more than what is left over, of one core.
-
-        What they fork from then on is restrained from its start.
-        """
-        for name in self.running(pid):
-            if name in restrained:
-                continue
-            try:
-                os.setpriority(os.PRIO_PROCESS, int(name), 19)
-                os.sched_setaffinity(int(name), self.cores[-1:])
-                give_way(name)
-            except BlockingIOError:
-                continue  # the kernel takes but some of these in a second: at the next tick
-            except OSError:
-                pass
-            restrained.add(name)
-
     def running(self, pid):
         """Process ids of the run, as text."""
         if not self.is_namespaced or not self.has_proc:
             return [str(pid)]
         return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-
-    def tree(self, pid):
-        """CPU milliseconds and resident bytes of all that runs, from /proc, and how many processes that are."""
-        cpu = memory = processes = 0
-        for name in self.running(pid):
-            try:
-                with open("/proc/%s/stat" % name, "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-                with open("/proc/%s/statm" % name, "rb") as file:
-                    pages = file.read().split()
-            except OSError:
-                continue
-            cpu += sum(map(int, fields[11:15]))
-            memory += (int(pages[1]) - int(pages[2])) * self.page
-            processes += 1
-        return cpu * 1000 / self.ticks, memory, processes
 
     def kill_all(self, pid=0):
         """Ends every process but this one: atomic against forks in an own pid namespace, else as far as seen."""
@@ -589,20 +555,6 @@ class Zygote:
         self.limits_for = header
 
 
-def give_way(name):
-    """Makes the session of a process the least of all, where the kernel shares time between sessions first.
-
-    There, niceness means something only beside others of the same session.
-    """
-    try:
-        file = open("/proc/%s/autogroup" % name, "r+")
-    except FileNotFoundError:
-        return
-    with file:
-        if file.read().split()[-1:] != ["19"]:
-            file.write("19")
-
-
 def next_request():
     """In a standing child: lets go of a run's descriptors, tells the zygote, and takes the next one's."""
     os.closerange(0, LINK_FD)
@@ -677,11 +629,13 @@ def add_site():
 
 def start(sources, config):
     """Makes modules of the committed sources, imports what programs often need, and serves."""
+    global crowd
     for name, source in sources.items():
         module = type(sys)(name)
         module.__file__ = "<hone>/%s.py" % name
         sys.modules[name] = module
         exec(compile(source, module.__file__, "exec"), module.__dict__)
+    crowd = sys.modules["crowd"]
     if "program" in sources:
         program = sys.modules["program"]
         RUNNERS.update({1: program.run_script, 2: program.serve})
