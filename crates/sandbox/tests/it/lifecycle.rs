@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hone_sandbox::{
-    Compare, Limits, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase, Submission, TestSuite,
+    Compare, Isolation, Limits, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase, Submission,
+    TestSuite,
 };
 
 use crate::sandbox;
@@ -337,6 +338,33 @@ fn three_thousand_runs_leave_no_trace() {
     );
     assert_eq!((before.0, &before.1), (after.0, &after.1), "descriptors and processes");
     assert!(after.2 < before.2 + (8 << 20), "memory grew from {} to {} bytes", before.2, after.2);
+}
+
+#[test]
+fn a_root_that_cannot_become_another_user_is_told_so() {
+    let name = "lifecycle::a_root_that_cannot_become_another_user_is_told_so";
+    if std::env::var_os(OWN).is_some() {
+        // Root by name, of a user namespace that holds no other user.
+        let config = SandboxConfig { isolation: Isolation::None, workers: 1, ..SandboxConfig::default() };
+        let error = Sandbox::start(config).expect_err("programs would keep root's rights").to_string();
+        assert!(error.contains("may not become another user") && error.contains("\nhint: "), "{error}");
+        return;
+    }
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user"]);
+    if !unshare.arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no user namespace can be made here");
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user"])
+        .arg(std::env::current_exe().expect("a path"))
+        .args(["--exact", name, "--nocapture"])
+        .env(OWN, "1")
+        .output()
+        .expect("the test runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
 }
 
 #[test]
