@@ -275,6 +275,7 @@ impl Zygote {
         match role {
             Role::Solution => {
                 sources["joint"] = include_str!("python/joint.py").into();
+                sources["pages"] = include_str!("python/pages.py").into();
                 sources["warm_up"] = include_str!("python/warm_up.py").into();
             }
             Role::Tester => {

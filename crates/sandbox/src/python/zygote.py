@@ -649,7 +649,7 @@ def start(sources, config):
         tester = sys.modules["tester"]
         RUNNERS[OP_TEST] = lambda: tester.main(next_request)
     if "warm_up" in sources:
-        warm_up = sys.modules["warm_up"].warm_up
+        warm_up, settle = sys.modules["warm_up"].warm_up, sys.modules["pages"].settle
     for name in sources:
         del sys.modules[name]
     sys.path[:] = [config["scratch"]] + config["path"]
@@ -666,6 +666,8 @@ def start(sources, config):
     zygote = Zygote(config)
     gc.collect()
     gc.freeze()
+    if "warm_up" in sources:
+        settle()
     zygote.loop()
 
 
