@@ -112,6 +112,8 @@ pub(crate) struct Zygote {
     partial: Vec<u8>,
     pub(crate) isolation: Vec<String>,
     oom_kills: u64,
+    /// Whether the kernel ended something of the last run for want of memory.
+    pub(crate) was_out_of_memory: bool,
     /// The last run had too little of the machine to finish in time.
     pub(crate) was_starved: bool,
 }
@@ -232,6 +234,7 @@ impl Zygote {
             partial: Vec::new(),
             isolation,
             oom_kills: 0,
+            was_out_of_memory: false,
             was_starved: false,
         };
         zygote.greet(setup, role, worker, uid).map_err(|error| {
@@ -331,7 +334,6 @@ impl Zygote {
             if !group.limit(limits.memory_bytes, limits.processes) {
                 return Err("the control group refused its limits".into());
             }
-            self.oom_kills = group.oom_kills();
         }
         self.partial.clear();
         self.was_starved = false;
@@ -395,13 +397,13 @@ impl Zygote {
             Err(e) => return Err(format!("the zygote is gone: {e}")),
         }
         let reply = parse_reply(&self.partial);
-        self.was_starved |= reply.as_ref().is_some_and(|r| r.is_starved);
+        if let Some(reply) = &reply {
+            self.was_starved |= reply.is_starved;
+            let kills = self.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
+            self.was_out_of_memory = kills > self.oom_kills;
+            self.oom_kills = kills;
+        }
         Ok(reply)
-    }
-
-    /// Whether the kernel ended something of the last run for want of memory.
-    pub(crate) fn was_out_of_memory(&self) -> bool {
-        self.cgroup.as_ref().is_some_and(|g| g.oom_kills() > self.oom_kills)
     }
 }
 

@@ -34,7 +34,8 @@ SETUP_FAILED = 125
 MOST_STRETCH = 5
 
 libc = ctypes.CDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
+prctl, system_call = libc.prctl, libc.syscall
+system_call.restype = ctypes.c_long
 
 
 class Setup(Exception):
@@ -55,7 +56,7 @@ class Landlock:
     FD_RULE = struct.Struct("<Qi")
 
     def __init__(self, rules):
-        self.abi = libc.syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint(1))
+        self.abi = system_call(444, None, ctypes.c_size_t(0), ctypes.c_uint(1))
         if self.abi < 1:
             raise Setup("landlock is not available")
         handled = (1 << 13) - 1
@@ -71,7 +72,7 @@ class Landlock:
         if self.abi >= 6:
             attributes += struct.pack("<Q", 3)
         self.fd = check(
-            libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)), "landlock ruleset"
+            system_call(444, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)), "landlock ruleset"
         )
         for path, kind in rules:
             self.allow(path, kind, handled)
@@ -85,12 +86,12 @@ class Landlock:
         if not os.path.isdir(path):
             allowed &= 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
         rule = self.FD_RULE.pack(allowed & handled, fd)
-        result = libc.syscall(445, self.fd, 1, rule, 0)
+        result = system_call(445, self.fd, 1, rule, 0)
         os.close(fd)
         check(result, "landlock rule for %s" % path)
 
     def enforce(self):
-        check(libc.syscall(446, self.fd, ctypes.c_uint(0)), "landlock")
+        check(system_call(446, self.fd, 0), "landlock")
 
     def close(self):
         os.close(self.fd)
@@ -108,7 +109,7 @@ class Filter:
         self._reference = ctypes.byref(self._program)
 
     def enforce(self):
-        check(libc.prctl(22, ctypes.c_ulong(2), self._reference, 0, 0), "seccomp")
+        check(prctl(22, 2, self._reference, 0, 0), "seccomp")
 
 
 class Scratch:
@@ -125,9 +126,7 @@ class Scratch:
         return self.is_mounted and self.size == size and self.mark == self.state()
 
     def prepare(self, size):
-        """Makes it empty and of that size; True if it is a new file system."""
-        if self.is_fresh(size):
-            return False
+        """Makes it empty and of that size; whether it is a new file system."""
         if self.is_mounted:
             if self.size:
                 check(libc.umount2(self.path.encode(), 2), "unmounting /tmp")
@@ -186,6 +185,15 @@ class Standing:
         self.link.close()
 
 
+def close(fds):
+    """Closes these, which are in rising order; most often they are neighbours, and one call closes all."""
+    if fds and fds[-1] - fds[0] == len(fds) - 1:
+        os.closerange(fds[0], fds[-1] + 1)
+        return
+    for fd in fds:
+        os.close(fd)
+
+
 def clock_of(pid):
     """The kernel's CPU clock of another process."""
     return (~pid << 3) | 2
@@ -211,10 +219,12 @@ class Zygote:
         self.place(config["worker"])
         self.is_starved = False
         if not self.is_namespaced:
-            check(libc.prctl(36, ctypes.c_ulong(1), 0, 0, 0), "subreaper")
+            check(prctl(36, 1, 0, 0, 0), "subreaper")
         # A first process gets no signal of its namespace that it has no handler for.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        check(libc.prctl(4, ctypes.c_ulong(0), 0, 0, 0), "dumpable")
+        self.preference = open_preference() if config["has_cgroup"] else None
+        self.own_preference = os.read(self.preference, 16) if self.preference is not None else b""
+        check(prctl(4, 0, 0, 0, 0), "dumpable")
         if config["seccomp"]:
             Filter(bytes.fromhex(config["seccomp"]["zygote"])).enforce()
 
@@ -230,7 +240,9 @@ class Zygote:
             os.sched_setaffinity(0, self.own_core)
 
     def refresh(self, size):
-        if self.standing is not None and self.scratch.is_mounted and not self.scratch.is_fresh(size):
+        if self.scratch.is_fresh(size):
+            return
+        if self.scratch.is_mounted:
             self.end_standing()
         is_new = self.scratch.prepare(size)
         if self.config["has_landlock"] and (is_new or self.landlock is None):
@@ -259,8 +271,7 @@ class Zygote:
                 self.reap([0, 0, 0])
                 reply = (0, REASON_SETUP, 0, 0, 0, str(error))
             finally:
-                for fd in fds:
-                    os.close(fd)
+                close(fds)
             text = reply[5].encode()[:2000]
             self.control.sendall(REPLY.pack(*reply[:2], self.is_starved, *reply[2:5], len(text)) + text)
 
@@ -283,7 +294,7 @@ class Zygote:
             return self.run_standing(header, fds)
         started = time.monotonic()
         self.prepare_limits(header)
-        pid = os.fork()
+        pid = self.fork()
         if pid == 0:
             self.child(header, fds)
         pidfd = os.pidfd_open(pid)
@@ -292,6 +303,19 @@ class Zygote:
         finally:
             os.close(pidfd)
         return self.conclude(pid, reason)
+
+    def fork(self):
+        """A child, which the kernel ends before any other process of its control group should memory run out."""
+        if self.preference is None:
+            return os.fork()
+        pid = -1
+        os.write(self.preference, b"1000")
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                os.write(self.preference, self.own_preference)
+        return pid
 
     def conclude(self, pid, reason):
         """Ends what is left of a run and adds up what it used."""
@@ -314,7 +338,7 @@ class Zygote:
         if self.standing is None:
             self.prepare_limits(header)
             near, far = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-            pid = os.fork()
+            pid = self.fork()
             if pid == 0:
                 os.dup2(far.fileno(), LINK_FD)
                 self.child(header, fds)
@@ -375,8 +399,7 @@ class Zygote:
                     poller.unregister(link)
                     continue
                 request, extra = self.receive()
-                for unwanted in extra:
-                    os.close(unwanted)
+                close(extra)
                 if request is None:
                     self.kill_all(pid)
                     os._exit(0)
@@ -485,9 +508,9 @@ class Zygote:
 
     def child(self, header, fds):
         """Never returns: takes the descriptors, gives up everything else, runs what was asked for."""
+        global is_program
+        is_program = True
         try:
-            for hooks in FORK_HOOKS:
-                os.register_at_fork(**hooks)
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
             os.setsid()
             for number, fd in enumerate(fds):
@@ -516,12 +539,9 @@ class Zygote:
             os._exit(1)
 
     def confine(self, header):
-        config = self.config
-        if config["has_cgroup"] and self.has_proc:
-            prefer_out_of_memory()
         for number, limit in self.limits:
             resource.setrlimit(number, limit)
-        drop(config["uid"])
+        drop(self.config["uid"])
         if self.landlock is not None:
             self.landlock.enforce()
         if self.filter is not None:
@@ -573,14 +593,12 @@ def next_request():
             os.close(fd)
 
 
-def prefer_out_of_memory():
-    """Offers this process to the kernel, before any other of its control group, should memory run out."""
+def open_preference():
+    """The file that says whom the kernel ends, of a control group, should memory run out; forks inherit it."""
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        return os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return
-    os.write(fd, b"1000")
-    os.close(fd)
+        return None
 
 
 def drop(uid):
@@ -590,10 +608,10 @@ def drop(uid):
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     else:
-        libc.prctl(47, ctypes.c_ulong(4), 0, 0, 0)
+        prctl(47, 4, 0, 0, 0)
         header = struct.pack("<Ii", 0x20080522, 0)
         check(libc.capset(header, bytes(24)), "giving up capabilities")
-    check(libc.prctl(4, ctypes.c_ulong(1), 0, 0, 0), "dumpable")
+    check(prctl(4, 1, 0, 0, 0), "dumpable")
 
 
 def add_usage(used, usage):
@@ -606,16 +624,32 @@ def preload(names):
     """Imports what programs often need. What modules want done after each fork is left to the children's own forks:
     a child of this process has but one thread, whose locks are free."""
     register = os.register_at_fork
-    os.register_at_fork = lambda **hooks: FORK_HOOKS.append(hooks)
+
+    def later(**hooks):
+        hook = hooks.pop("after_in_child", None)
+        if hook is not None:
+            FORK_HOOKS.append(hook)
+        if hooks:
+            register(**hooks)
+
+    os.register_at_fork = later
     for name in names:
         try:
             __import__(name)
         except Exception:
             pass
     os.register_at_fork = register
+    register(after_in_child=after_fork)
     # Every run draws the same numbers, as it sees sets in the same order.
     if "random" in sys.modules:
         sys.modules["random"].seed(0)
+
+
+def after_fork():
+    """In what a program forked, not in a program itself."""
+    if is_program:
+        for hook in FORK_HOOKS:
+            hook()
 
 
 def add_site():
@@ -675,3 +709,4 @@ def start(sources, config):
 RUNNERS = {}
 PREPARERS = {}
 FORK_HOOKS = []
+is_program = False
