@@ -330,10 +330,10 @@ impl Zygote {
         limits: &Limits,
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), String> {
-        if let Some(group) = &mut self.cgroup {
-            if !group.limit(limits.memory_bytes, limits.processes) {
-                return Err("the control group refused its limits".into());
-            }
+        if let Some(group) = &mut self.cgroup
+            && !group.limit(limits.memory_bytes, limits.processes)
+        {
+            return Err("the control group refused its limits".into());
         }
         self.partial.clear();
         self.was_starved = false;
