@@ -3,7 +3,8 @@
 //! Version 1 (memory, pids) and version 2 (both in one directory) by writing files; ordinary users usually have
 //! neither, and then limits per process and the zygote's own watch over `/proc` are all there is.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +20,8 @@ pub(crate) struct Cgroup {
     pids: Option<PathBuf>,
     is_v2: bool,
     limits: (u64, u32),
+    /// Where the kernel counts what it ended for want of memory; read after every run.
+    events: Option<File>,
 }
 
 /// Where this process's groups are, by controller.
@@ -67,8 +70,9 @@ impl Cgroup {
         };
         let memory = make(places.memory);
         let pids = if places.is_v2 { memory.clone() } else { make(places.pids) };
-        let mut group = Cgroup { memory, pids, is_v2: places.is_v2, limits: (0, 0) };
-        group.memory.as_ref()?;
+        let mut group = Cgroup { memory, pids, is_v2: places.is_v2, limits: (0, 0), events: None };
+        let events = if group.is_v2 { "memory.events" } else { "memory.oom_control" };
+        group.events = File::open(group.memory.as_ref()?.join(events)).ok();
         group.limit(512 << 20, 64).then_some(group)
     }
 
@@ -115,9 +119,10 @@ impl Cgroup {
 
     /// How often the kernel ended a process of this group for want of memory.
     pub(crate) fn oom_kills(&self) -> u64 {
-        let Some(path) = &self.memory else { return 0 };
-        let file = if self.is_v2 { "memory.events" } else { "memory.oom_control" };
-        let text = fs::read_to_string(path.join(file)).unwrap_or_default();
+        let Some(events) = &self.events else { return 0 };
+        let mut buffer = [0u8; 512];
+        let length = events.read_at(&mut buffer, 0).unwrap_or(0);
+        let text = String::from_utf8_lossy(&buffer[..length]);
         text.lines()
             .find_map(|l| l.strip_prefix("oom_kill "))
             .and_then(|n| n.trim().parse().ok())

@@ -103,7 +103,7 @@ pub(crate) fn exceeded(
         || reply.cpu_ms >= limits.cpu_ms as f64;
     if is_late {
         Some(OutcomeClass::Timeout)
-    } else if reply.reason == Reason::Memory || is_memory_error || zygote.was_out_of_memory() {
+    } else if reply.reason == Reason::Memory || is_memory_error || zygote.was_out_of_memory {
         Some(OutcomeClass::MemoryLimit)
     } else if truncated_bytes > 0 {
         Some(OutcomeClass::OutputLimit)

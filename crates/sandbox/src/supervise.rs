@@ -63,6 +63,9 @@ impl Capture {
     }
 }
 
+/// So long only replies are waited for: most runs are over by then, and what they print fits into a pipe.
+const QUIET: Duration = Duration::from_millis(3);
+
 /// How long a run may take to end by itself once the one that leads has ended.
 const LINGER: Duration = Duration::from_millis(20);
 
@@ -112,7 +115,10 @@ pub(crate) fn supervise(
             Some(lingering) => left.min(lingering),
             None => left,
         };
-        wait(flights, captures, left)?;
+        match QUIET.checked_sub(started.elapsed()) {
+            Some(quiet) => wait(flights, &[], left.min(quiet))?,
+            None => wait(flights, captures, left)?,
+        }
         for capture in captures.iter_mut().filter(|c| c.is_open) {
             capture.drain();
             if capture.dropped > 0 {

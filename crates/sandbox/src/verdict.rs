@@ -176,7 +176,7 @@ pub(crate) fn judge(
     outcome.error = verdict.error.as_ref().and_then(Report::error);
     let is_memory_error = verdict.error.as_ref().is_some_and(|e| e.kind == "MemoryError");
     let is_tester_late = matches!(tested.reason, Reason::Cpu | Reason::Wall);
-    let is_tester_full = tested.reason == Reason::Memory || tester.was_out_of_memory();
+    let is_tester_full = tested.reason == Reason::Memory || tester.was_out_of_memory;
     let has_passed = verdict.is_complete
         && tested.reason == Reason::Ended
         && !verdict.results.is_empty()

@@ -112,13 +112,16 @@ pub(crate) struct Zygote {
     partial: Vec<u8>,
     pub(crate) isolation: Vec<String>,
     oom_kills: u64,
+    /// Whether the kernel ended something of the last run for want of memory.
+    pub(crate) was_out_of_memory: bool,
     /// The last run had too little of the machine to finish in time.
     pub(crate) was_starved: bool,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Modules that programs import often; loaded once, before any run.
+/// Modules that programs import often; loaded once, before any run. Each costs every fork its mappings and pages, so what
+/// one program in a hundred needs is not here.
 const PRELOAD: &[&str] = &[
     "typing",
     "collections",
@@ -134,28 +137,20 @@ const PRELOAD: &[&str] = &[
     "bisect",
     "copy",
     "datetime",
-    "decimal",
-    "fractions",
     "enum",
     "dataclasses",
     "io",
     "json",
     "traceback",
     "threading",
-    "hashlib",
     "array",
-    "cmath",
     "contextlib",
     "abc",
     "types",
     "numbers",
     "time",
-    "statistics",
     "atexit",
     "textwrap",
-    "unicodedata",
-    "tempfile",
-    "queue",
 ];
 
 const TESTER_PRELOAD: &[&str] = &[
@@ -239,6 +234,7 @@ impl Zygote {
             partial: Vec::new(),
             isolation,
             oom_kills: 0,
+            was_out_of_memory: false,
             was_starved: false,
         };
         zygote.greet(setup, role, worker, uid).map_err(|error| {
@@ -258,7 +254,10 @@ impl Zygote {
             (false, false) => None,
         };
         let scratch = self.scratch.as_ref().map_or_else(|| "/tmp".to_owned(), |p| p.display().to_string());
-        let mut sources = json!({ "zygote": include_str!("python/zygote.py") });
+        let mut sources = json!({
+            "zygote": include_str!("python/zygote.py"),
+            "crowd": include_str!("python/crowd.py"),
+        });
         if role == Role::Launcher {
             sources["launch"] = include_str!("python/launch.py").into();
         } else {
@@ -272,6 +271,7 @@ impl Zygote {
         match role {
             Role::Solution => {
                 sources["joint"] = include_str!("python/joint.py").into();
+                sources["pages"] = include_str!("python/pages.py").into();
                 sources["warm_up"] = include_str!("python/warm_up.py").into();
             }
             Role::Tester => {
@@ -330,11 +330,10 @@ impl Zygote {
         limits: &Limits,
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), String> {
-        if let Some(group) = &mut self.cgroup {
-            if !group.limit(limits.memory_bytes, limits.processes) {
-                return Err("the control group refused its limits".into());
-            }
-            self.oom_kills = group.oom_kills();
+        if let Some(group) = &mut self.cgroup
+            && !group.limit(limits.memory_bytes, limits.processes)
+        {
+            return Err("the control group refused its limits".into());
         }
         self.partial.clear();
         self.was_starved = false;
@@ -398,13 +397,13 @@ impl Zygote {
             Err(e) => return Err(format!("the zygote is gone: {e}")),
         }
         let reply = parse_reply(&self.partial);
-        self.was_starved |= reply.as_ref().is_some_and(|r| r.is_starved);
+        if let Some(reply) = &reply {
+            self.was_starved |= reply.is_starved;
+            let kills = self.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
+            self.was_out_of_memory = kills > self.oom_kills;
+            self.oom_kills = kills;
+        }
         Ok(reply)
-    }
-
-    /// Whether the kernel ended something of the last run for want of memory.
-    pub(crate) fn was_out_of_memory(&self) -> bool {
-        self.cgroup.as_ref().is_some_and(|g| g.oom_kills() > self.oom_kills)
     }
 }
 

@@ -8,9 +8,8 @@ Lists, dicts and sets keep their identity within one frame, so aliases and cycle
 import array
 import collections
 import datetime
-import decimal
-import fractions
 import struct
+import sys
 
 MAX_FRAME = 48 << 20
 
@@ -108,9 +107,9 @@ def _parts(v, t):
         return b"v", list(v), False
     if t is type({}.items()):
         return b"e", list(v), False
-    if t is decimal.Decimal:
+    if t is _loaded("decimal", "Decimal"):
         return b"D", [str(v)], False
-    if t is fractions.Fraction:
+    if t is _loaded("fractions", "Fraction"):
         return b"Q", [v.numerator, v.denominator], False
     if t is datetime.timedelta:
         return b"1", [v.days, v.seconds, v.microseconds], False
@@ -125,6 +124,11 @@ def _parts(v, t):
     if t is array.array:
         return b"A", [v.typecode, list(v)], False
     return None
+
+
+def _loaded(module, name):
+    """A class of a module that few programs need; None where it is not loaded, and so no value can be of it."""
+    return getattr(sys.modules.get(module), name, None)
 
 
 def _as_base(v, t):
@@ -282,8 +286,12 @@ def _finish(tag, parts, target):
     if tag == b"e":
         return dict(parts).items()
     if tag == b"D":
+        import decimal
+
         return decimal.Decimal(_exact(parts[0], str))
     if tag == b"Q":
+        import fractions
+
         return fractions.Fraction(*_ints(parts, 2))
     if tag == b"1":
         return datetime.timedelta(*_ints(parts, 3))

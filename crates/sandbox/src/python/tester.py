@@ -153,20 +153,32 @@ class Prepared:
         self.code = suites.compiled(tree)
 
 
+class Memory:
+    """Tests that were prepared for earlier solutions, by their source."""
+
+    MOST_LENGTH = 2 << 20
+
+    def __init__(self):
+        self.found = {}
+        self.length = 0
+
+    def keep(self, key, tests):
+        if self.length + len(key[0]) > self.MOST_LENGTH:
+            self.__init__()
+        self.length += len(key[0])
+        self.found[key] = tests
+
+
+REMEMBERED = Memory()
+
+
 def prepared(source, cut=None):
     """The tests of `source`, as they were prepared for an earlier solution of the same task if there was one."""
-    found = REMEMBERED.get((source, cut))
+    found = REMEMBERED.found.get((source, cut))
     if found is None:
         found = Prepared(source, cut)
-        if len(REMEMBERED) >= MOST_REMEMBERED or sum(len(text) for text, _ in REMEMBERED) > MOST_REMEMBERED_LENGTH:
-            REMEMBERED.clear()
-        REMEMBERED[source, cut] = found
+        REMEMBERED.keep((source, cut), found)
     return found
-
-
-REMEMBERED = {}
-MOST_REMEMBERED = 64
-MOST_REMEMBERED_LENGTH = 2 << 20
 
 
 def new_scope():
@@ -330,15 +342,20 @@ MOST_GROWTH_KIB = 96 << 10
 
 def main(next_request):
     """Judges, and goes on with the next request as long as no suite has left a trace here."""
+    # Loaded by the zygote, which sees to what it does after a fork.
+    import random
+
     modules, size = len(sys.modules), peak_kib()
     watched = [vars(builtins)] + [vars(sys.modules[n]) for n in sorted(syntax.TRACELESS_MODULES) if n in sys.modules]
     kept = [list(names.values()) for names in watched]
     before = identities(kept)
+    draws = random.getstate()
     for turn in range(MOST_TURNS):
         if turn > 0:
             next_request()
         is_same = judge() and len(sys.modules) == modules + suites.brought
         is_same = is_same and identities(map(dict.values, watched)) == before
+        random.setstate(draws)
         if not is_same or peak_kib() > size + MOST_GROWTH_KIB:
             break
     os._exit(0)

@@ -32,12 +32,10 @@ TICK_MS = 25
 SETUP_FAILED = 125
 # Wall time is stretched on a busy machine, but not for ever.
 MOST_STRETCH = 5
-# A run of more processes than that gives way to all others.
-CROWD = 16
-CROWD_TICK_MS = 200
 
 libc = ctypes.CDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
+prctl, system_call = libc.prctl, libc.syscall
+system_call.restype = ctypes.c_long
 
 
 class Setup(Exception):
@@ -58,7 +56,7 @@ class Landlock:
     FD_RULE = struct.Struct("<Qi")
 
     def __init__(self, rules):
-        self.abi = libc.syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint(1))
+        self.abi = system_call(444, None, ctypes.c_size_t(0), ctypes.c_uint(1))
         if self.abi < 1:
             raise Setup("landlock is not available")
         handled = (1 << 13) - 1
@@ -74,7 +72,7 @@ class Landlock:
         if self.abi >= 6:
             attributes += struct.pack("<Q", 3)
         self.fd = check(
-            libc.syscall(444, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)), "landlock ruleset"
+            system_call(444, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)), "landlock ruleset"
         )
         for path, kind in rules:
             self.allow(path, kind, handled)
@@ -88,12 +86,12 @@ class Landlock:
         if not os.path.isdir(path):
             allowed &= 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
         rule = self.FD_RULE.pack(allowed & handled, fd)
-        result = libc.syscall(445, self.fd, 1, rule, 0)
+        result = system_call(445, self.fd, 1, rule, 0)
         os.close(fd)
         check(result, "landlock rule for %s" % path)
 
     def enforce(self):
-        check(libc.syscall(446, self.fd, ctypes.c_uint(0)), "landlock")
+        check(system_call(446, self.fd, 0), "landlock")
 
     def close(self):
         os.close(self.fd)
@@ -111,7 +109,7 @@ class Filter:
         self._reference = ctypes.byref(self._program)
 
     def enforce(self):
-        check(libc.prctl(22, ctypes.c_ulong(2), self._reference, 0, 0), "seccomp")
+        check(prctl(22, 2, self._reference, 0, 0), "seccomp")
 
 
 class Scratch:
@@ -128,9 +126,7 @@ class Scratch:
         return self.is_mounted and self.size == size and self.mark == self.state()
 
     def prepare(self, size):
-        """Makes it empty and of that size; True if it is a new file system."""
-        if self.is_fresh(size):
-            return False
+        """Makes it empty and of that size; whether it is a new file system."""
         if self.is_mounted:
             if self.size:
                 check(libc.umount2(self.path.encode(), 2), "unmounting /tmp")
@@ -189,6 +185,15 @@ class Standing:
         self.link.close()
 
 
+def close(fds):
+    """Closes these, which are in rising order; most often they are neighbours, and one call closes all."""
+    if fds and fds[-1] - fds[0] == len(fds) - 1:
+        os.closerange(fds[0], fds[-1] + 1)
+        return
+    for fd in fds:
+        os.close(fd)
+
+
 def clock_of(pid):
     """The kernel's CPU clock of another process."""
     return (~pid << 3) | 2
@@ -214,10 +219,12 @@ class Zygote:
         self.place(config["worker"])
         self.is_starved = False
         if not self.is_namespaced:
-            check(libc.prctl(36, ctypes.c_ulong(1), 0, 0, 0), "subreaper")
+            check(prctl(36, 1, 0, 0, 0), "subreaper")
         # A first process gets no signal of its namespace that it has no handler for.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        check(libc.prctl(4, ctypes.c_ulong(0), 0, 0, 0), "dumpable")
+        self.preference = open_preference() if config["has_cgroup"] else None
+        self.own_preference = os.read(self.preference, 16) if self.preference is not None else b""
+        check(prctl(4, 0, 0, 0, 0), "dumpable")
         if config["seccomp"]:
             Filter(bytes.fromhex(config["seccomp"]["zygote"])).enforce()
 
@@ -233,7 +240,9 @@ class Zygote:
             os.sched_setaffinity(0, self.own_core)
 
     def refresh(self, size):
-        if self.standing is not None and self.scratch.is_mounted and not self.scratch.is_fresh(size):
+        if self.scratch.is_fresh(size):
+            return
+        if self.scratch.is_mounted:
             self.end_standing()
         is_new = self.scratch.prepare(size)
         if self.config["has_landlock"] and (is_new or self.landlock is None):
@@ -262,8 +271,7 @@ class Zygote:
                 self.reap([0, 0, 0])
                 reply = (0, REASON_SETUP, 0, 0, 0, str(error))
             finally:
-                for fd in fds:
-                    os.close(fd)
+                close(fds)
             text = reply[5].encode()[:2000]
             self.control.sendall(REPLY.pack(*reply[:2], self.is_starved, *reply[2:5], len(text)) + text)
 
@@ -286,7 +294,7 @@ class Zygote:
             return self.run_standing(header, fds)
         started = time.monotonic()
         self.prepare_limits(header)
-        pid = os.fork()
+        pid = self.fork()
         if pid == 0:
             self.child(header, fds)
         pidfd = os.pidfd_open(pid)
@@ -295,6 +303,19 @@ class Zygote:
         finally:
             os.close(pidfd)
         return self.conclude(pid, reason)
+
+    def fork(self):
+        """A child, which the kernel ends before any other process of its control group should memory run out."""
+        if self.preference is None:
+            return os.fork()
+        pid = -1
+        os.write(self.preference, b"1000")
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                os.write(self.preference, self.own_preference)
+        return pid
 
     def conclude(self, pid, reason):
         """Ends what is left of a run and adds up what it used."""
@@ -317,7 +338,7 @@ class Zygote:
         if self.standing is None:
             self.prepare_limits(header)
             near, far = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
-            pid = os.fork()
+            pid = self.fork()
             if pid == 0:
                 os.dup2(far.fileno(), LINK_FD)
                 self.child(header, fds)
@@ -366,10 +387,10 @@ class Zygote:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
         is_long = False
-        restrained = set()
+        census, turns = crowd.Census(), None
         starved_before = 0
         while True:
-            for fd, _ in poller.poll(CROWD_TICK_MS if restrained else TICK_MS):
+            for fd, _ in poller.poll(TICK_MS if turns is None else turns.look_ms):
                 if fd == pidfd:
                     return REASON_NONE
                 if fd != CONTROL_FD:
@@ -378,8 +399,7 @@ class Zygote:
                     poller.unregister(link)
                     continue
                 request, extra = self.receive()
-                for unwanted in extra:
-                    os.close(unwanted)
+                close(extra)
                 if request is None:
                     self.kill_all(pid)
                     os._exit(0)
@@ -389,20 +409,23 @@ class Zygote:
                 cpu = time.clock_gettime(clock) * 1000 - spent_ms
             except OSError:
                 cpu = 0
-            if wall > TICK_MS and not is_long:
-                is_long = True
+            is_first_look = wall > TICK_MS and not is_long
+            is_long |= is_first_look
+            if is_long and self.has_proc:
+                census.take(self.running(pid), turns.still() if turns is not None else ())
+                cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms)
+                if census.pages() * self.page > memory:
+                    return REASON_MEMORY
+                if turns is None and self.is_namespaced and census.is_crowd():
+                    turns = crowd.Crowd()
+                if turns is not None:
+                    turns.take_turns(census)
+            if is_first_look:
                 # A standing child brings along what it waited for in earlier runs.
                 starved_before = max(0, self.starved_ms() - wall)
-                if self.config["is_pinned"]:
+                if self.config["is_pinned"] and turns is None:
                     self.spread(pid)
-            if is_long and self.has_proc:
-                tree_cpu, tree_memory, processes = self.tree(pid)
-                cpu = max(cpu, tree_cpu - spent_ms)
-                if tree_memory > memory:
-                    return REASON_MEMORY
-                if processes > CROWD:
-                    self.restrain(pid, restrained)
-            is_late = (wall >= wall_ms or cpu >= cpu_ms) and not restrained
+            is_late = (wall >= wall_ms or cpu >= cpu_ms) and turns is None
             starved = self.starved_ms() - starved_before if is_late else 0
             # Whether others kept the run from three quarters of even one core.
             self.is_starved = is_late and starved >= wall / 4 and cpu < wall * 3 / 4
@@ -431,45 +454,11 @@ class Zygote:
             except OSError:
                 continue
 
-    def restrain(self, pid, restrained):
-        """Makes a run of many processes give way to every other: it gets little more than what is left over, of one core.
-
-        What they fork from then on is restrained from its start.
-        """
-        for name in self.running(pid):
-            if name in restrained:
-                continue
-            try:
-                os.setpriority(os.PRIO_PROCESS, int(name), 19)
-                os.sched_setaffinity(int(name), self.cores[-1:])
-                give_way(name)
-            except BlockingIOError:
-                continue  # the kernel takes but some of these in a second: at the next tick
-            except OSError:
-                pass
-            restrained.add(name)
-
     def running(self, pid):
         """Process ids of the run, as text."""
         if not self.is_namespaced or not self.has_proc:
             return [str(pid)]
         return [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-
-    def tree(self, pid):
-        """CPU milliseconds and resident bytes of all that runs, from /proc, and how many processes that are."""
-        cpu = memory = processes = 0
-        for name in self.running(pid):
-            try:
-                with open("/proc/%s/stat" % name, "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-                with open("/proc/%s/statm" % name, "rb") as file:
-                    pages = file.read().split()
-            except OSError:
-                continue
-            cpu += sum(map(int, fields[11:15]))
-            memory += (int(pages[1]) - int(pages[2])) * self.page
-            processes += 1
-        return cpu * 1000 / self.ticks, memory, processes
 
     def kill_all(self, pid=0):
         """Ends every process but this one: atomic against forks in an own pid namespace, else as far as seen."""
@@ -519,9 +508,9 @@ class Zygote:
 
     def child(self, header, fds):
         """Never returns: takes the descriptors, gives up everything else, runs what was asked for."""
+        global is_program
+        is_program = True
         try:
-            for hooks in FORK_HOOKS:
-                os.register_at_fork(**hooks)
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
             os.setsid()
             for number, fd in enumerate(fds):
@@ -550,12 +539,9 @@ class Zygote:
             os._exit(1)
 
     def confine(self, header):
-        config = self.config
-        if config["has_cgroup"] and self.has_proc:
-            prefer_out_of_memory()
         for number, limit in self.limits:
             resource.setrlimit(number, limit)
-        drop(config["uid"])
+        drop(self.config["uid"])
         if self.landlock is not None:
             self.landlock.enforce()
         if self.filter is not None:
@@ -589,20 +575,6 @@ class Zygote:
         self.limits_for = header
 
 
-def give_way(name):
-    """Makes the session of a process the least of all, where the kernel shares time between sessions first.
-
-    There, niceness means something only beside others of the same session.
-    """
-    try:
-        file = open("/proc/%s/autogroup" % name, "r+")
-    except FileNotFoundError:
-        return
-    with file:
-        if file.read().split()[-1:] != ["19"]:
-            file.write("19")
-
-
 def next_request():
     """In a standing child: lets go of a run's descriptors, tells the zygote, and takes the next one's."""
     os.closerange(0, LINK_FD)
@@ -621,14 +593,12 @@ def next_request():
             os.close(fd)
 
 
-def prefer_out_of_memory():
-    """Offers this process to the kernel, before any other of its control group, should memory run out."""
+def open_preference():
+    """The file that says whom the kernel ends, of a control group, should memory run out; forks inherit it."""
     try:
-        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        return os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
-        return
-    os.write(fd, b"1000")
-    os.close(fd)
+        return None
 
 
 def drop(uid):
@@ -638,10 +608,10 @@ def drop(uid):
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     else:
-        libc.prctl(47, ctypes.c_ulong(4), 0, 0, 0)
+        prctl(47, 4, 0, 0, 0)
         header = struct.pack("<Ii", 0x20080522, 0)
         check(libc.capset(header, bytes(24)), "giving up capabilities")
-    check(libc.prctl(4, ctypes.c_ulong(1), 0, 0, 0), "dumpable")
+    check(prctl(4, 1, 0, 0, 0), "dumpable")
 
 
 def add_usage(used, usage):
@@ -654,16 +624,32 @@ def preload(names):
     """Imports what programs often need. What modules want done after each fork is left to the children's own forks:
     a child of this process has but one thread, whose locks are free."""
     register = os.register_at_fork
-    os.register_at_fork = lambda **hooks: FORK_HOOKS.append(hooks)
+
+    def later(**hooks):
+        hook = hooks.pop("after_in_child", None)
+        if hook is not None:
+            FORK_HOOKS.append(hook)
+        if hooks:
+            register(**hooks)
+
+    os.register_at_fork = later
     for name in names:
         try:
             __import__(name)
         except Exception:
             pass
     os.register_at_fork = register
+    register(after_in_child=after_fork)
     # Every run draws the same numbers, as it sees sets in the same order.
     if "random" in sys.modules:
         sys.modules["random"].seed(0)
+
+
+def after_fork():
+    """In what a program forked, not in a program itself."""
+    if is_program:
+        for hook in FORK_HOOKS:
+            hook()
 
 
 def add_site():
@@ -677,11 +663,13 @@ def add_site():
 
 def start(sources, config):
     """Makes modules of the committed sources, imports what programs often need, and serves."""
+    global crowd
     for name, source in sources.items():
         module = type(sys)(name)
         module.__file__ = "<hone>/%s.py" % name
         sys.modules[name] = module
         exec(compile(source, module.__file__, "exec"), module.__dict__)
+    crowd = sys.modules["crowd"]
     if "program" in sources:
         program = sys.modules["program"]
         RUNNERS.update({1: program.run_script, 2: program.serve})
@@ -695,7 +683,7 @@ def start(sources, config):
         tester = sys.modules["tester"]
         RUNNERS[OP_TEST] = lambda: tester.main(next_request)
     if "warm_up" in sources:
-        warm_up = sys.modules["warm_up"].warm_up
+        warm_up, settle = sys.modules["warm_up"].warm_up, sys.modules["pages"].settle
     for name in sources:
         del sys.modules[name]
     sys.path[:] = [config["scratch"]] + config["path"]
@@ -712,6 +700,8 @@ def start(sources, config):
     zygote = Zygote(config)
     gc.collect()
     gc.freeze()
+    if "warm_up" in sources:
+        settle()
     zygote.loop()
 
 
@@ -719,3 +709,4 @@ def start(sources, config):
 RUNNERS = {}
 PREPARERS = {}
 FORK_HOOKS = []
+is_program = False

@@ -2,12 +2,14 @@
 //!
 //! Tests that count processes or descriptors run in a process of their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hone_sandbox::{
-    Compare, Limits, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase, Submission, TestSuite,
+    Compare, Isolation, Limits, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase, Submission,
+    TestSuite,
 };
 
 use crate::sandbox;
@@ -147,18 +149,97 @@ fn a_run_that_was_starved_of_time_is_made_again_alone() {
 
 #[test]
 fn a_run_of_many_processes_gives_way_to_all_others() {
-    // As nice as can be, and where the kernel shares time between sessions first, in the least of them.
+    // Threads that want every core all the time. What the crowd has of them before it is seen to be one counts, too.
+    let is_over = AtomicBool::new(false);
+    let crowd =
+        "import os\nfor _ in range(20):\n    if os.fork() == 0:\n        break\nwhile True:\n    pass\n";
+    let outcome = std::thread::scope(|scope| {
+        for _ in 0..2 * std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let outcome = sandbox().run(crowd, b"", &Limits { wall_ms: 5_000, ..far_away() });
+        is_over.store(true, Ordering::Relaxed);
+        outcome.expect("runs")
+    });
+    assert_eq!(outcome.class, OutcomeClass::Timeout, "{outcome:?}");
+    assert!(outcome.cpu_ms < 1_000.0, "{outcome:?}");
+}
+
+/// Limits that a crowd does not reach on a busy machine, which leaves it hardly any time.
+fn far_away() -> Limits {
+    Limits { cpu_ms: 60_000, wall_ms: 600_000, memory_bytes: 2 << 30, ..Limits::default() }
+}
+
+/// How many of the processes below the children of `pid` are in each state of proc(5).
+fn states_below(pid: u32) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    let mut open: Vec<u32> = children_of(pid).into_iter().flat_map(children_of).collect();
+    while let Some(pid) = open.pop() {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
+        *found.entry(state.unwrap_or_default().to_owned()).or_default() += 1;
+        open.extend(children_of(pid));
+    }
+    found
+}
+
+#[test]
+fn of_a_crowd_one_runs_at_a_time() {
+    if !is_own_process("lifecycle::of_a_crowd_one_runs_at_a_time") {
+        return;
+    }
+    let sandbox = start(1);
+    let crowd = "import os, time\nfor _ in range(30):\n    if os.fork() == 0:\n        while True:\n            pass\n\
+        time.sleep(600)\n";
+    let limits = Limits { cpu_ms: 600, wall_ms: 40_000, ..far_away() };
+    let mut seen = Vec::new();
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| sandbox.run(crowd, b"", &limits).expect("runs"));
+        while !run.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+            seen.push(states_below(std::process::id()));
+        }
+        assert_eq!(run.join().expect("no panic").class, OutcomeClass::Timeout);
+    });
+    let is_calm = |states: &BTreeMap<String, usize>| {
+        let count = |state: &str| states.get(state).copied().unwrap_or(0);
+        count("T") >= 29 && count("R") <= 1
+    };
+    assert!(seen.iter().any(is_calm), "{:?}", seen.last());
+}
+
+#[test]
+fn an_honest_crowd_comes_to_its_end() {
+    // Twenty-four processes that take turns, and a parent that waits for what each says.
     let program = "import os, time\n\
-        for _ in range(20):\n    if os.fork() == 0:\n        time.sleep(8)\n        os._exit(0)\n\
-        def state():\n    \
-            group = open('/proc/self/autogroup').read().split()[-1] if os.path.exists('/proc/self/autogroup') else '19'\n    \
-            return os.getpriority(os.PRIO_PROCESS, 0), group\n\
-        until = time.monotonic() + 6\n\
-        while state() != (19, '19') and time.monotonic() < until:\n    time.sleep(0.02)\n\
-        print(state())\n";
-    let limits = Limits { wall_ms: 10_000, ..Limits::default() };
-    let outcome = sandbox().run(program, b"", &limits).expect("runs");
-    assert_eq!(outcome.stdout, "(19, '19')\n", "{outcome:?}");
+        pipes = []\n\
+        for number in range(24):\n    read, write = os.pipe()\n    if os.fork() == 0:\n        \
+            while time.process_time() < 0.01:\n            pass\n        os.write(write, b'%d' % number)\n        os._exit(0)\n    \
+            os.close(write)\n    pipes.append(read)\n\
+        print(sum(int(os.read(pipe, 9)) for pipe in pipes))\n\
+        while True:\n    try:\n        os.wait()\n    except ChildProcessError:\n        break\n\
+        print('ok')\n";
+    let outcome = sandbox().run(program, b"", &far_away()).expect("runs");
+    assert_eq!((outcome.class, &*outcome.stdout), (OutcomeClass::Passed, "276\nok\n"), "{outcome:?}");
+}
+
+#[test]
+fn a_crowd_that_stands_still_is_charged_and_ended() {
+    let bomb = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n";
+    let limits = Limits { cpu_ms: 200, ..far_away() };
+    let outcome = sandbox().run(bomb, b"", &limits).expect("runs");
+    assert_eq!(outcome.class, OutcomeClass::Timeout, "{outcome:?}");
+    assert!(outcome.cpu_ms >= 200.0, "{outcome:?}");
+    // One that lets the others go on is stopped again.
+    let rebel = "import os, signal\nfor _ in range(30):\n    try:\n        os.fork()\n    except OSError:\n        break\n\
+        while True:\n    os.kill(-1, signal.SIGCONT)\n";
+    let limits = Limits { wall_ms: 1_500, ..far_away() };
+    let outcome = sandbox().run(rebel, b"", &limits).expect("runs");
+    assert_eq!(outcome.class, OutcomeClass::Timeout, "{outcome:?}");
 }
 
 #[test]
@@ -257,6 +338,33 @@ fn three_thousand_runs_leave_no_trace() {
     );
     assert_eq!((before.0, &before.1), (after.0, &after.1), "descriptors and processes");
     assert!(after.2 < before.2 + (8 << 20), "memory grew from {} to {} bytes", before.2, after.2);
+}
+
+#[test]
+fn a_root_that_cannot_become_another_user_is_told_so() {
+    let name = "lifecycle::a_root_that_cannot_become_another_user_is_told_so";
+    if std::env::var_os(OWN).is_some() {
+        // Root by name, of a user namespace that holds no other user.
+        let config = SandboxConfig { isolation: Isolation::None, workers: 1, ..SandboxConfig::default() };
+        let error = Sandbox::start(config).expect_err("programs would keep root's rights").to_string();
+        assert!(error.contains("may not become another user") && error.contains("\nhint: "), "{error}");
+        return;
+    }
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user"]);
+    if !unshare.arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no user namespace can be made here");
+        return;
+    }
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user"])
+        .arg(std::env::current_exe().expect("a path"))
+        .args(["--exact", name, "--nocapture"])
+        .env(OWN, "1")
+        .output()
+        .expect("the test runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
 }
 
 #[test]

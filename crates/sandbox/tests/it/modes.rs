@@ -174,6 +174,18 @@ class Errors(unittest.TestCase):
 ";
 
 #[test]
+fn tests_draw_the_same_random_numbers_each_time() {
+    // The first number of Python's `random.Random(0)`; a fourth run would draw others, had the third left a trace.
+    let check = "import random\ndef check(candidate):\n    assert candidate(round(random.random(), 6)) == 0.844422\n    \
+                 random.seed(5)\n    assert candidate(random.randint(1, 9)) < 10\n";
+    for turn in 0..4 {
+        let tests = json!({"kind": "check", "code": check, "entry_point": "same"});
+        let judgement = judge("def same(x):\n    return x\n", tests);
+        assert_eq!(passed(&judgement), [true, true, true], "turn {turn}: {judgement:?}");
+    }
+}
+
+#[test]
 fn unittest_suites_run_apart_or_jointly_and_say_so() {
     let apart = json!({"kind": "unittest", "code": SUITE});
     let jointly = json!({"kind": "joint", "tests": apart});
