@@ -15,6 +15,7 @@ mod bootstrap;
 mod parallel;
 
 mod efficiency;
+mod eval_config;
 mod evaluate;
 mod evaluation;
 mod levels;
@@ -34,7 +35,8 @@ pub mod sql;
 pub use base_tests::{base_pass_at, judge_base_tests};
 pub use bootstrap::{Interval, bootstrap_mean, bootstrap_mean_with, bootstrap_share};
 pub use efficiency::{Efficiency, EfficiencySummary, FastP, LeftOut, measure_efficiency};
-pub use evaluate::{EvalConfig, EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};
+pub use eval_config::EvalConfig;
+pub use evaluate::{EvalError, Progress, Render, evaluate, evaluate_rest, id_hash};
 pub use evaluation::{
     Evaluation, Measurements, Provenance, SampleEvaluation, TaskEvaluation, Timing, paired_difference,
 };

@@ -263,6 +263,7 @@ impl Zygote {
         } else {
             sources["codec"] = include_str!("python/codec.py").into();
             sources["peer"] = include_str!("python/peer.py").into();
+            sources["ahead"] = include_str!("python/ahead.py").into();
             sources["program"] = include_str!("python/program.py").into();
             sources["numpy_stand_in"] = include_str!("python/numpy_stand_in.py").into();
             sources["syntax"] = include_str!("python/syntax.py").into();
@@ -277,6 +278,7 @@ impl Zygote {
             Role::Tester => {
                 sources["calls"] = include_str!("python/calls.py").into();
                 sources["literals"] = include_str!("python/literals.py").into();
+                sources["loops"] = include_str!("python/loops.py").into();
                 sources["tester"] = include_str!("python/tester.py").into();
             }
             Role::Launcher => {}

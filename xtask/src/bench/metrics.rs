@@ -1,7 +1,8 @@
 //! `cargo xtask bench metrics`: CodeBLEU beside the package `codebleu`, BLEU beside sacrebleu, on the same pairs.
 //!
 //! Both sides compute in one process each, start-up not counted; rounds of both alternate. The comparison is that of one thread
-//! with one thread, in CPU time. Beside it stands the wall time of the whole file, where hone uses all threads and the package,
+//! with one thread, in CPU time. hone scores the pairs of a language in one call, as `hone metrics` does, so it reads a text that comes
+//! again once; the package's call takes one pair. Beside it stands the wall time of the whole file, where hone uses all threads and the package,
 //! which knows no threads, one. The sums of the scores are printed too: a fast wrong number would show.
 
 use std::path::PathBuf;

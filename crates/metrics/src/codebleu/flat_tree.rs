@@ -5,6 +5,9 @@
 
 use tree_sitter::{Node, Tree};
 
+use super::kinds::Kinds;
+use crate::Language;
+
 /// A node, its parts that all metrics ask for, and where its sub-tree ends in the list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FlatNode<'t> {
@@ -32,7 +35,8 @@ pub(super) struct FlatTree<'t> {
 }
 
 impl<'t> FlatTree<'t> {
-    pub(super) fn of(tree: &'t Tree) -> FlatTree<'t> {
+    pub(super) fn of(tree: &'t Tree, language: Language) -> FlatTree<'t> {
+        let kinds = Kinds::of(language);
         let root = tree.root_node();
         let mut nodes: Vec<FlatNode<'t>> = Vec::with_capacity(root.descendant_count());
         let mut cursor = root.walk();
@@ -42,12 +46,12 @@ impl<'t> FlatTree<'t> {
             let (node, depth) = (cursor.node(), open.len() as u32);
             let field = cursor.field_id().map_or(0, |field| field.get());
             let child_count = node.child_count() as u32;
-            let index = nodes.len();
+            let (index, kind) = (nodes.len(), node.kind_id());
             nodes.push(FlatNode {
                 node,
-                kind: node.kind_id(),
+                kind,
                 field,
-                is_named: node.is_named(),
+                is_named: kinds.kind(kind).is_named,
                 start: node.start_byte() as u32,
                 end: node.end_byte() as u32,
                 child_count,
@@ -91,7 +95,6 @@ impl<'t> FlatTree<'t> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Language;
 
     #[test]
     fn the_list_is_the_tree() {
@@ -106,7 +109,7 @@ mod tests {
         for language in Language::ALL {
             for source in sources {
                 let tree = language.parse(source).expect("a tree");
-                let flat = FlatTree::of(&tree);
+                let flat = FlatTree::of(&tree, language);
                 assert_eq!(flat.nodes.len(), tree.root_node().descendant_count(), "{language:?} {source:?}");
                 for (index, one) in flat.nodes.iter().enumerate() {
                     let expected: Vec<Node<'_>> = one.node.children(&mut one.node.walk()).collect();
@@ -118,6 +121,7 @@ mod tests {
                         above = above.parent().expect("a parent");
                     }
                     assert_eq!(above, tree.root_node());
+                    assert_eq!(one.is_named, one.node.is_named(), "{language:?} {source:?}");
                     for field in 1..=language.tree_sitter().field_count() as u16 {
                         let child = flat.child_by_field(index as u32, field);
                         let child = child.map(|child| flat.nodes[child as usize].node);

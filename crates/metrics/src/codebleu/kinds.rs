@@ -12,6 +12,7 @@ pub(super) const ERROR: u16 = u16::MAX;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
+    pub(super) is_named: bool,
     /// Whether it is called a comment of some sort.
     is_comment: bool,
     is_string: bool,
@@ -38,8 +39,10 @@ impl Kinds {
     fn new(language: Language) -> Kinds {
         let grammar = language.tree_sitter();
         let count = u16::try_from(grammar.node_kind_count()).unwrap_or(u16::MAX);
-        let kind = |id: u16| Kind::named(grammar.node_kind_for_id(id).unwrap_or_default());
-        Kinds { kinds: (0..count).map(kind).collect(), error: Kind::named("ERROR"), language }
+        let kind = |id: u16| {
+            Kind::called(grammar.node_kind_for_id(id).unwrap_or_default(), grammar.node_kind_is_named(id))
+        };
+        Kinds { kinds: (0..count).map(kind).collect(), error: Kind::called("ERROR", true), language }
     }
 
     pub(super) fn kind(&self, id: u16) -> &Kind {
@@ -65,9 +68,10 @@ impl Kinds {
 }
 
 impl Kind {
-    fn named(name: &'static str) -> Kind {
+    fn called(name: &'static str, is_named: bool) -> Kind {
         Kind {
             name,
+            is_named,
             is_comment: name.contains("comment"),
             is_string: name == "string",
             is_expression_statement: name == "expression_statement",

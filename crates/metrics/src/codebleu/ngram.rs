@@ -98,7 +98,8 @@ fn sum([whole, other]: [u64; 2]) -> f64 {
 ///
 /// An n-gram is the number of its first n−1 tokens followed by a token, so each costs one look-up of two numbers.
 struct Orders {
-    numbers: FxHashMap<(u32, u32), u32>,
+    /// By the number of the first tokens and the token after them, in one word: half the work of hashing two.
+    numbers: FxHashMap<u64, u32>,
     /// Of the candidate and then each reference: the number of the n-gram that begins at each token.
     texts: Vec<Vec<u32>>,
     n: usize,
@@ -130,12 +131,14 @@ impl Orders {
             numbers.truncate((text.len() + 1).saturating_sub(self.n));
             for (number, token) in numbers.iter_mut().zip(text.iter().skip(self.n - 1)) {
                 let next = self.numbers.len() as u32;
-                *number = *self.numbers.entry((*number, *token)).or_insert_with(|| {
-                    if self.n == 1 {
-                        first_token.push(*token);
-                    }
-                    next
-                });
+                *number = *self.numbers.entry((u64::from(*number) << 32) | u64::from(*token)).or_insert_with(
+                    || {
+                        if self.n == 1 {
+                            first_token.push(*token);
+                        }
+                        next
+                    },
+                );
             }
         }
         let all = self.numbers.len();

@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
     pub(super) fn structure(&mut self, source: &str) -> Option<Structure> {
         let language = self.codebleu.language;
         let tree = language.parse(source)?;
-        let tree = FlatTree::of(&tree);
+        let tree = FlatTree::of(&tree, language);
         let flows = data_flow::of_tree(language, source, &tree, false);
         Some(Structure { shapes: self.shapes.of(&tree), flows })
     }
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         let Some(tree) = language.parse(source) else {
             return Program { tokens: Vec::new(), structure: None };
         };
-        let tree = FlatTree::of(&tree);
+        let tree = FlatTree::of(&tree, language);
         let words = leaves(language, &tree).filter_map(|range| source.get(range));
         let tokens = words.map(|word| self.words.number(word)).collect();
         let flows = data_flow::of_tree(language, source, &tree, true);

@@ -18,7 +18,7 @@ pub fn syntax_match(language: Language, candidate: &str, reference: &str) -> Mat
         return Match::default();
     };
     let mut shapes = Shapes::without_comments(language);
-    clipped(&shapes.of(&FlatTree::of(&candidate)), &shapes.of(&FlatTree::of(&reference)))
+    clipped(&shapes.of(&FlatTree::of(&candidate, language)), &shapes.of(&FlatTree::of(&reference, language)))
 }
 
 /// The paper's count: a candidate's sub-tree matches as often as the reference has it.
@@ -48,8 +48,8 @@ pub(super) fn published(candidate: &[u32], reference: &[u32]) -> Match {
 /// A shape is a node's kind followed by field and shape of each named child; each of these steps is one look-up.
 #[derive(Debug)]
 pub(super) struct Shapes {
-    /// (shape so far, field, child's shape) → shape.
-    steps: FxHashMap<(u32, u32, u32), u32>,
+    /// (field and shape so far in one word, child's shape) → shape.
+    steps: FxHashMap<(u64, u32), u32>,
     /// Leaves whose s-expression says more than their kind: `(MISSING …)`, `(UNEXPECTED …)`.
     broken: Vocabulary<String>,
     kinds: &'static Kinds,
@@ -195,7 +195,7 @@ impl Shapes {
     fn number(&mut self, first: u32, children: &[(u32, u32)]) -> u32 {
         children.iter().fold(first, |shape, (field, child)| {
             let next = STEPS + self.steps.len() as u32;
-            *self.steps.entry((shape, *field, *child)).or_insert(next)
+            *self.steps.entry(((u64::from(*field) << 32) | u64::from(shape), *child)).or_insert(next)
         })
     }
 }
@@ -255,14 +255,14 @@ mod tests {
                     expected.push(node.to_sexp());
                     stack.extend(node.children(&mut node.walk()).filter(|child| child.child_count() > 0));
                 }
-                let mut found = shapes.of(&FlatTree::of(&tree));
+                let mut found = shapes.of(&FlatTree::of(&tree, language));
                 assert_eq!(found.len(), expected.len(), "{language:?}");
                 expected.sort();
                 found.sort_unstable();
                 found.dedup();
                 let distinct: FxHashSet<&String> = expected.iter().collect();
                 assert_eq!(found.len(), distinct.len(), "{language:?}: {expected:?}");
-                let root = shapes.of(&FlatTree::of(&tree));
+                let root = shapes.of(&FlatTree::of(&tree, language));
                 spelt.push((*root.last().expect("a root"), tree.root_node().to_sexp()));
             }
             for (shape, text) in &spelt {

@@ -154,19 +154,31 @@ def _as_base(v, t):
     return None
 
 
+def _places(types, kind):
+    """Where `kind` is in a list of types; mostly it is seldom."""
+    found, place = [], -1
+    for _ in range(types.count(kind)):
+        place = types.index(kind, place + 1)
+        found.append(place)
+    return found
+
+
 def _column(v):
-    """A long list of plain ints, floats or strings in one piece; None if it is not that."""
-    kinds = set(map(type, v))
+    """A long list of plain ints, floats, booleans or strings in one piece; None if it is not that."""
+    types = list(map(type, v))
+    kinds = set(types)
     try:
         if kinds == {int}:
             return b"Lq", array.array("q", v).tobytes()
         if kinds == {float}:
             return b"Ld", array.array("d", v).tobytes()
         if kinds == {int, float}:
-            mask = bytes([type(x) is float for x in v])
-            ints = array.array("q", [x for x in v if type(x) is int])
-            floats = array.array("d", [x for x in v if type(x) is float])
-            return b"Lm", mask + ints.tobytes() + floats.tobytes()
+            places = _places(types, int)
+            ints = array.array("q", [v[place] for place in places])
+            head = _I.pack(len(places)) + array.array("I", places).tobytes() + ints.tobytes()
+            return b"Lm", head + array.array("d", v).tobytes()
+        if kinds == {bool}:
+            return b"Lb", bytes(v)
         if kinds == {str}:
             lengths = array.array("I", map(len, v)).tobytes()
             return b"Ls", _I.pack(len(v)) + lengths + "".join(v).encode("utf-8", "surrogatepass")
@@ -185,15 +197,19 @@ def _list_of(kind, raw):
             raise CodecError("frame is cut off")
         end = 0
         return [text[end:(end := end + length)] for length in lengths]
+    if kind == b"b":
+        return list(map(bool, raw))
     if kind == b"m":
-        # A mask byte and eight bytes for each number.
-        if len(raw) % 9:
+        # How many ints, their places, they themselves; then all as floats.
+        n = _I.unpack_from(raw, 0)[0]
+        border = 4 + 12 * n
+        if border > len(raw):
             raise CodecError("frame is cut off")
-        count = len(raw) // 9
-        mask = raw[:count]
-        border = count + 8 * mask.count(0)
-        ints, floats = iter(_list_of(b"q", raw[count:border])), iter(_list_of(b"d", raw[border:]))
-        return [next(floats) if m else next(ints) for m in mask]
+        values = _list_of(b"d", raw[border:])
+        places, ints = array.array("I", raw[4:4 + 4 * n]), array.array("q", raw[4 + 4 * n:border])
+        for place, value in zip(places, ints):
+            values[place] = value
+        return values
     if kind not in (b"q", b"d"):
         raise CodecError("unknown column")
     return array.array(kind.decode(), raw).tolist()
@@ -245,7 +261,7 @@ def encode(value, handle, name_of):
             raise CodecError("value is too large to be sent")
     if len(out) > MAX_FRAME:
         raise CodecError("value is too large to be sent")
-    return bytes(out)
+    return out
 
 
 def _finish(tag, parts, target):
@@ -329,11 +345,10 @@ _EMPTY = {b"d": dict, b"O": collections.OrderedDict, b"C": collections.Counter, 
 _GROUPS = frozenset(bytes((c,)) for c in b"ltdSZgGBqOCkveDQ1234yAn=X")
 
 
-def decode(data, resolve, make):
-    """The value of a frame. `resolve(tag, id)` gives what a handle stands for, `make(name)` an empty instance of a
+def decode(data, resolve, make, pos=0):
+    """The value of a frame, which begins at `pos`. `resolve(tag, id)` gives what a handle stands for, `make(name)` an empty instance of a
     class that both ends know. Any exception: a bad frame."""
     size = len(data)
-    pos = 0
     memo = []
     stack = []
     while True:
@@ -347,10 +362,10 @@ def decode(data, resolve, make):
             pos += 4 + n
             if pos > size:
                 raise CodecError("frame is cut off")
-            raw = data[pos - n:pos]
             if tag == b"s":
-                value = raw.decode("utf-8", "surrogatepass")
+                value = str(memoryview(data)[pos - n:pos], "utf-8", "surrogatepass")
             else:
+                raw = data[pos - n:pos]
                 value = raw if tag == b"b" else int.from_bytes(raw, "little", signed=True)
         elif tag in _FIXED:
             value = _FIXED[tag]

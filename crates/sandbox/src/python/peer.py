@@ -24,7 +24,13 @@ _CALL_BYTE = 1
 # A plain answer: such a byte, sequence, then the result as the codec writes it.
 _ANSWER = struct.Struct("<BI")
 _ANSWER_BYTE = 2
-_READ_AHEAD = 4096
+# Many calls of one function: such a byte, sequence, target, then a pickle of the list of their arguments (`ahead.py`).
+_CALLS = struct.Struct("<BII")
+_CALLS_BYTE = 3
+# Answers to some of them: such a byte, sequence, whether the others will not be made, then the list as the codec writes it.
+_ANSWERS = struct.Struct("<BI?")
+_ANSWERS_BYTE = 4
+_READ_AHEAD = 16 << 10
 
 
 class Gone(BaseException):
@@ -176,6 +182,11 @@ OPERATIONS = {
 }
 
 
+def answers_head(sequence, is_stopped, size):
+    """What stands before `size` bytes of answers."""
+    return _U32.pack(_ANSWERS.size + size) + _ANSWERS.pack(_ANSWERS_BYTE, sequence, is_stopped)
+
+
 class Peer:
     """One end. `operations` is what the other end may ask of objects that live here."""
 
@@ -192,23 +203,43 @@ class Peer:
         self._sequence = 0
         self._objects = []
         self._numbers = {}
-        self._ahead = b""
+        self._ahead, self._position = b"", 0
 
     def send(self, value):
-        self._send(codec.encode(value, self._handle, self._name_of))
+        self._send(b"", codec.encode(value, self._handle, self._name_of))
 
     def send_answer(self, sequence, result):
-        self._send(_ANSWER.pack(_ANSWER_BYTE, sequence) + codec.encode(result, self._handle, self._name_of))
+        self._send(_ANSWER.pack(_ANSWER_BYTE, sequence), codec.encode(result, self._handle, self._name_of))
 
     def send_call(self, sequence, target, args, kwargs, is_in_place):
         body = pickled((args, kwargs))
         if body is None or len(body) >= codec.MAX_FRAME:
             self.send(("ask", sequence, "call", target, args, kwargs, is_in_place))
         else:
-            self._send(_CALL.pack(_CALL_BYTE, sequence, target._id, is_in_place) + body)
+            self._send(_CALL.pack(_CALL_BYTE, sequence, target._id, is_in_place), body)
 
-    def _send(self, body):
-        self._write(_U32.pack(len(body)) + body)
+    def send_calls(self, target, arguments):
+        """Calls a function of the other end with each of the pickled `arguments`; the sequence of the answers."""
+        self._check_presence()
+        self._sequence += 1
+        self._send(_CALLS.pack(_CALLS_BYTE, self._sequence, target._id), arguments)
+        return self._sequence
+
+    def next_answers(self, sequence, most):
+        """Some answers to such calls, and whether there will be no more; an exception is raised as `ask` does it."""
+        _, _, found, is_stopped = self._wait(sequence, "answers", False)
+        if type(found) is not list or not 0 < len(found) <= most:
+            self._end("the solution's process broke the protocol")
+        return found, is_stopped is True
+
+    def _send(self, head, body):
+        head = _U32.pack(len(head) + len(body)) + head
+        if len(body) < _READ_AHEAD:
+            self._write(head + body)
+        else:
+            # Megabytes are not copied once more.
+            self._write(head)
+            self._write(body)
 
     def receive(self):
         """The next message, exactly as the codec decodes it."""
@@ -225,18 +256,24 @@ class Peer:
 
     def _message(self, body):
         if body[0] == _ANSWER_BYTE:
-            result = codec.decode(body[_ANSWER.size:], self._resolve, self._make)
+            result = codec.decode(body, self._resolve, self._make, _ANSWER.size)
             return "answer", _ANSWER.unpack_from(body)[1], result, None
+        if body[0] == _ANSWERS_BYTE:
+            _, sequence, is_stopped = _ANSWERS.unpack_from(body)
+            found = codec.decode(body, self._resolve, self._make, _ANSWERS.size)
+            return "answers", sequence, found, is_stopped
         if body[0] == _CALL_BYTE and self.is_other_trusted:
             _, sequence, number, is_in_place = _CALL.unpack_from(body)
             args, kwargs = _pickle.loads(memoryview(body)[_CALL.size:])
             return "ask", sequence, "call", self._objects[number], args, kwargs, is_in_place
+        if body[0] == _CALLS_BYTE and self.is_other_trusted:
+            _, sequence, number = _CALLS.unpack_from(body)
+            return "calls", sequence, self._objects[number], _pickle.loads(memoryview(body)[_CALLS.size:])
         return codec.decode(body, self._resolve, self._make)
 
     def ask(self, operation, target, args, kwargs, is_in_place=False):
         """Asks the other end and waits; its exception is raised here as the nearest built-in type."""
-        if self.is_gone:
-            raise Gone("the solution's process has ended")
+        self._check_presence()
         self.calls += 1
         self._sequence += 1
         sequence = self._sequence
@@ -244,18 +281,27 @@ class Peer:
             self.send_call(sequence, target, args, kwargs, is_in_place)
         else:
             self.send(("ask", sequence, operation, target, args, kwargs, is_in_place))
+        _, _, result, after = self._wait(sequence, "answer", operation == "next")
+        if is_in_place:
+            write_back(args, kwargs, after)
+        return result
+
+    def _check_presence(self):
+        if self.is_gone:
+            raise Gone("the solution's process has ended")
+
+    def _wait(self, sequence, wanted, is_iterating):
+        """The next message of the kind `wanted`, of four parts; until then, does what the other end asks for."""
         while True:
             message = self.receive()
             kind = message[0]
             if kind == "ask" and len(message) == 7:
                 self.answer(message)
-            elif kind == "answer" and message[1] == sequence and len(message) == 4:
-                if is_in_place:
-                    write_back(args, kwargs, message[3])
-                return message[2]
+            elif kind == wanted and message[1] == sequence and len(message) == 4:
+                return message
             elif kind == "raise" and message[1] == sequence and len(message) == 7:
                 self.last_error = message[2:]
-                self.last_raised = self._exception(*message[2:5], operation == "next")
+                self.last_raised = self._exception(*message[2:5], is_iterating)
                 raise self.last_raised
             else:
                 self._end("the solution's process broke the protocol")
@@ -343,16 +389,19 @@ class Peer:
             self._end("the solution's process has ended")
 
     def _read(self, size):
-        if len(self._ahead) < size:
-            chunks, missing = [self._ahead], size - len(self._ahead)
+        end = self._position + size
+        if end > len(self._ahead):
+            chunks, missing = [self._ahead[self._position:]], end - len(self._ahead)
             while missing > 0:
                 chunk = os.read(self.fd, min(max(missing, _READ_AHEAD), 1 << 20))
                 if not chunk:
                     self._end("the solution's process has ended")
                 chunks.append(chunk)
                 missing -= len(chunk)
-            self._ahead = b"".join(chunks)
-        data, self._ahead = self._ahead[:size], self._ahead[size:]
+            self._ahead, self._position, end = b"".join(chunks), 0, size
+        data, self._position = self._ahead[self._position:end], end
+        if end == len(self._ahead):
+            self._ahead, self._position = b"", 0
         return data
 
 

@@ -8,6 +8,7 @@ import builtins
 import os
 import sys
 
+import ahead
 import peer as channel
 
 RPC_FD = 3
@@ -230,7 +231,10 @@ def converse(rpc_fd, payload_fd):
             message = peer.receive()
             if os.getpid() != owner:
                 os._exit(0)
-            peer.answer(message)
+            if message[0] == "calls":
+                ahead.answer_all(peer, *message[1:])
+            else:
+                peer.answer(message)
             sys.stdout.flush()
     except channel.Gone:
         return 0

@@ -96,6 +96,7 @@ def serve_once():
         for number, (name, arguments) in enumerate(CALLS, len(names)):
             target = channel.Remote(asking, names.index(name))
             asking.send_call(number, target, arguments, {}, False)
+        asking.send_calls(channel.Remote(asking, names.index("add")), channel.pickled([(1, 2), ([1], [2])]))
         near.shutdown(socket.SHUT_WR)
         program.converse(far.fileno(), payload(SOLUTION))
 

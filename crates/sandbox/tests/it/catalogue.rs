@@ -158,6 +158,9 @@ fn tests(how: &str) -> TestSuite {
 
 const CHECK: &str = "def check(candidate):\n    assert candidate(1, 2) == 3\n    for i in range(len('abc')):\n        \
                      assert candidate(i, 4) == i + 4\n    assert candidate([1], [2]) == [1, 2]\n";
+const LOOP: &str = "def assertion(out, exp):\n    assert out == exp\ndef check(candidate):\n    \
+                    inputs = [[1, 2], [-4, 9], [[1], [2]], [7, 0]]\n    results = [3, 5, [1, 2], 7]\n    \
+                    for i, (inp, exp) in enumerate(zip(inputs, results)):\n        assertion(candidate(*inp), exp)\n";
 const SCRIPT: &str = "def expect(found, wanted):\n    assert isinstance(found, type(wanted)) and found == wanted\n\
                       pairs = [(1, 2), (-4, 9)]\nfor a, b in pairs:\n    expect(add(a, b), a + b)\n\
                       expect(add([1], [2]), [1, 2])\n";
@@ -190,6 +193,7 @@ fn other_suite(how: &str) -> Option<serde_json::Value> {
         );
         json!({"kind": "check", "code": code, "entry_point": "add"})
     };
+    let looped = json!({"kind": "check", "code": LOOP, "entry_point": "add"});
     let unittest = json!({"kind": "unittest", "code": UNITTEST});
     Some(match how {
         "judge-calls" => calls("add", "equal", &plain),
@@ -200,6 +204,7 @@ fn other_suite(how: &str) -> Option<serde_json::Value> {
         "judge-method" => calls("Solution().add", "equal", &plain),
         "judge-check" => check,
         "judge-long" => long(),
+        "judge-loop" => looped,
         "judge-script" => json!({"kind": "script", "code": SCRIPT}),
         "judge-unittest" => unittest,
         "judge-joint-unittest" => json!({"kind": "joint", "tests": unittest}),
@@ -258,6 +263,17 @@ fn complaint(
     None
 }
 
+/// A program that is judged by asserts is judged by one loop too, whose calls go out together.
+fn also_in_a_loop(program: Program) -> Vec<Program> {
+    let in_a_loop = (program.how == "judge").then(|| Program {
+        name: format!("{}, in a loop", program.name),
+        how: "judge-loop".into(),
+        classes: Vec::new(),
+        source: program.source.clone(),
+    });
+    std::iter::once(program).chain(in_a_loop).collect()
+}
+
 fn is_sound(sandbox: &Sandbox) -> bool {
     let solution =
         "import os\nassert os.listdir('/tmp') == []\ndef add(a, b):\n    return a + b\n".to_owned();
@@ -272,7 +288,7 @@ fn no_hostile_program_passes_or_harms_and_no_honest_one_breaks() {
     let mut canary = Canary::new();
     let mut complaints = Vec::new();
     let (mut hostile, mut honest) = (0, 0);
-    for program in HOSTILE.into_iter().flat_map(programs) {
+    for program in HOSTILE.into_iter().flat_map(programs).flat_map(also_in_a_loop) {
         hostile += 1;
         let source = canary.place(&program.source);
         let found = complaint(&sandbox, &program, &source, &program.limits(limits()), false)

@@ -6,6 +6,7 @@ mod honest;
 mod hostile;
 mod languages;
 mod lifecycle;
+mod loops;
 mod modes;
 mod references;
 mod test_programs;

@@ -37,7 +37,7 @@ pub struct Flow {
 /// The data flow of a program, by the corrected tables; empty if it has none.
 pub fn data_flow(language: Language, source: &str) -> Vec<Flow> {
     let Some(tree) = language.parse(source) else { return Vec::new() };
-    let flows = of_tree(language, source, &FlatTree::of(&tree), true);
+    let flows = of_tree(language, source, &FlatTree::of(&tree, language), true);
     let flow = |flow: &[u32]| Flow {
         variable: flow[0] / 2,
         is_computed: flow[0] % 2 == 1,
@@ -49,7 +49,7 @@ pub fn data_flow(language: Language, source: &str) -> Vec<Flow> {
 /// How many of the reference's flows the candidate has, each used once; `total` is 0 if the reference has none.
 pub fn data_flow_match(language: Language, candidate: &str, reference: &str) -> Match {
     let flows = |source: &str| match language.parse(source) {
-        Some(tree) => of_tree(language, source, &FlatTree::of(&tree), true),
+        Some(tree) => of_tree(language, source, &FlatTree::of(&tree, language), true),
         None => Flows::default(),
     };
     matched(&flows(candidate), &flows(reference))
@@ -312,7 +312,7 @@ mod tests {
             ] {
                 let _ = data_flow(language, source);
                 if let Some(tree) = language.parse(source) {
-                    let _ = of_tree(language, source, &FlatTree::of(&tree), false);
+                    let _ = of_tree(language, source, &FlatTree::of(&tree, language), false);
                 }
             }
         }
