@@ -5,20 +5,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::program::Reader;
 use super::{CodeBleu, Counts};
 
-/// Segments a thread takes at once: enough to share references that stand together, few enough to end together.
-const BLOCK: usize = 32;
+/// Segments a thread takes at once at most: enough to share references that stand together.
+const MOST_BLOCK: usize = 32;
+/// Blocks a thread at least, where there are as many segments: the threads end together.
+const BLOCKS_A_THREAD: usize = 4;
 
 impl CodeBleu {
     /// The counts of each segment (a candidate and its references), in order, computed by `threads` threads.
     pub fn counts(&self, segments: &[(&str, &[&str])], threads: usize) -> Vec<Counts> {
-        let blocks = segments.len().div_ceil(BLOCK);
+        let block_length = segments.len().div_ceil(BLOCKS_A_THREAD * threads.max(1)).clamp(1, MOST_BLOCK);
+        let blocks = segments.len().div_ceil(block_length);
         let next = AtomicUsize::new(0);
         let work = || {
             let mut done: Vec<(usize, Vec<Counts>)> = Vec::new();
             let mut reader = Reader::new(*self);
             loop {
                 let block = next.fetch_add(1, Ordering::Relaxed);
-                let Some(chunk) = segments.chunks(BLOCK).nth(block) else { return done };
+                let Some(chunk) = segments.chunks(block_length).nth(block) else { return done };
                 let counts = chunk
                     .iter()
                     .map(|(candidate, references)| self.segment(&mut reader, candidate, references));
