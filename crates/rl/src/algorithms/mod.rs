@@ -147,6 +147,8 @@ algorithms! {
     rlhf::Rlhf,
     /// Completions that grow longer as they succeed; the loss on executed lines.
     stepcoder::Stepcoder,
+    /// REINFORCE whose wrong answers count as far as the policy still gives them.
+    topr::Topr,
 }
 
 impl Default for Algorithm {
