@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 const EXAMPLES: &str = "\
 Examples:
   hone compare recipes/grpo.toml recipes/rloo.toml recipes/dapo.toml --seeds 3
-  hone compare recipes/{grpo,rloo,gspo,ppo,dapo}.toml --out runs/all --time-limit-minutes 600
+  hone compare recipes/*.toml --seeds 3 --out runs/all --time-limit-minutes 600
   hone compare recipes/grpo.toml recipes/ppo.toml --set trainer.time_limit_minutes=5
   hone compare recipes/grpo.toml recipes/dapo.toml --set trainer.token_limit=200000
 
@@ -62,7 +62,7 @@ fn minutes(text: &str) -> Result<f64, String> {
 
 /// Runs what is missing, and puts everything side by side.
 pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<()> {
-    let plan = plan(arguments)?;
+    let plan = plan(arguments, terminal)?;
     let interrupt = Interrupt::listen("ending after this step of this run")?;
     let started = Instant::now();
     let deadline = arguments.time_limit_minutes.map(|limit| started + Duration::from_secs_f64(60.0 * limit));

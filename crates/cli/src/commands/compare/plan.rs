@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Arguments;
 use crate::exit::Usage;
 use crate::recipe::Recipe;
+use crate::terminal::Terminal;
 
 /// What has to be the same in all recipes: model, tasks, measurement, budget, and how programs are run.
 pub(super) const SAME: [&str; 14] = [
@@ -44,11 +45,11 @@ pub(super) struct Planned {
 
 /// All recipes are accepted and agree on what makes them comparable. Then all runs: every recipe with the first seed, then
 /// every recipe with the second, so that a comparison that is cut short still compares.
-pub(super) fn plan(arguments: &Arguments) -> Result<Vec<Planned>> {
-    let recipes = check_recipes(arguments)?;
+pub(super) fn plan(arguments: &Arguments, terminal: &Terminal) -> Result<Vec<Planned>> {
+    let recipes = check_recipes(arguments, terminal)?;
     let mut plan: Vec<Planned> = Vec::new();
     for seed in 0..arguments.seeds {
-        for (path, recipe) in arguments.recipes.iter().zip(&recipes) {
+        for (path, recipe) in &recipes {
             let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             let run = arguments.out.join(format!("{name}-seed{seed}"));
             if plan.iter().any(|other| other.run == run) {
@@ -60,17 +61,22 @@ pub(super) fn plan(arguments: &Arguments) -> Result<Vec<Planned>> {
             if recipe.trainer.reference_kl_every == 0 && !is_said {
                 settings.push(format!("trainer.reference_kl_every={REFERENCE_KL_EVERY}"));
             }
-            plan.push(Planned { recipe: path.clone(), name, seed, run, settings });
+            plan.push(Planned { recipe: path.to_path_buf(), name, seed, run, settings });
         }
     }
     Ok(plan)
 }
 
-fn check_recipes(arguments: &Arguments) -> Result<Vec<Recipe>> {
+/// What can be compared, with its path. A recipe that trains no policy, such as a reward model's, is left out and named.
+fn check_recipes<'a>(arguments: &'a Arguments, terminal: &Terminal) -> Result<Vec<(&'a Path, Recipe)>> {
     let mut first: Option<(&Path, Value)> = None;
-    let mut recipes = Vec::new();
+    let mut recipes: Vec<(&Path, Recipe)> = Vec::new();
     for path in &arguments.recipes {
         let recipe = Recipe::load(path, &arguments.set)?;
+        if recipe.algorithm.method().needs_log() && arguments.recipes.len() > 1 {
+            terminal.note(&format!("{} trains no policy and is left out", path.display()));
+            continue;
+        }
         if recipe.tasks.heldout.is_none() {
             let message = format!(
                 "{}: expected tasks.heldout, found none\nhint: a comparison needs it",
@@ -79,7 +85,7 @@ fn check_recipes(arguments: &Arguments) -> Result<Vec<Recipe>> {
             return Err(Usage(message).into());
         }
         let value = serde_json::to_value(&recipe)?;
-        recipes.push(recipe);
+        recipes.push((path, recipe));
         let Some((other, expected)) = &first else {
             first = Some((path, value));
             continue;
