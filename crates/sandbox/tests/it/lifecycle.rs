@@ -205,11 +205,12 @@ fn of_a_crowd_one_runs_at_a_time() {
         }
         assert_eq!(run.join().expect("no panic").class, OutcomeClass::Timeout);
     });
+    // Where the crowd is seen early, its parent is stopped too before it has forked them all.
     let is_calm = |states: &BTreeMap<String, usize>| {
         let count = |state: &str| states.get(state).copied().unwrap_or(0);
-        count("T") >= 29 && count("R") <= 1
+        count("T") >= 16 && count("R") <= 1
     };
-    assert!(seen.iter().any(is_calm), "{:?}", seen.last());
+    assert!(seen.iter().any(is_calm), "{seen:?}");
 }
 
 #[test]
