@@ -140,7 +140,8 @@ pub(crate) fn launch(launch: &Launch<'_>, prepare: impl FnOnce(i32)) -> Result<C
     // `child_main`, which neither allocates nor returns.
     let pid = unsafe { libc::syscall(libc::SYS_clone, c_long::from(flags), 0, 0, 0, 0) };
     if pid == 0 {
-        child_main(launch, &argv, &envp, go_read.as_raw_fd(), status_write.as_raw_fd(), parent);
+        let go = [go_read.as_raw_fd(), go_write.as_raw_fd()];
+        child_main(launch, &argv, &envp, go, status_write.as_raw_fd(), parent);
     }
     if pid < 0 {
         return Err(fail("creating namespaces", std::io::Error::last_os_error()));
@@ -233,7 +234,7 @@ fn child_main(
     launch: &Launch<'_>,
     argv: &[*const c_char],
     envp: &[*const c_char],
-    go: RawFd,
+    go: [RawFd; 2],
     status: RawFd,
     parent: u32,
 ) -> ! {
@@ -252,8 +253,13 @@ fn child_main(
     let is_ok = |result: c_long| result >= 0;
     // SAFETY: system calls whose pointers are to memory allocated before the clone, or to this stack.
     unsafe {
+        // A parent that is killed before it says go: its signal ends this child and, if it died before the signal was asked
+        // for, the end of the pipe does, whose other side must not be held open here.
+        let zero: c_ulong = 0;
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, zero, zero, zero);
+        libc::close(go[1]);
         let mut byte = 0u8;
-        if libc::read(go, (&raw mut byte).cast(), 1) != 1 {
+        if libc::read(go[0], (&raw mut byte).cast(), 1) != 1 {
             libc::_exit(127);
         }
         libc::setsid();
@@ -295,7 +301,6 @@ fn child_main(
         if launch.apart.has_user_namespace && libc::getuid() != 0 && !keep_capabilities() {
             failed(3);
         }
-        let zero: c_ulong = 0;
         if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as c_ulong, zero, zero, zero) != 0 {
             failed(4);
         }
