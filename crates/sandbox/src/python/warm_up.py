@@ -11,9 +11,17 @@ import sys
 
 import peer as channel
 import program
+import rehearsal
 
 # A function is specialised after eight calls, and each of its instructions some turns later.
 TURNS = 40
+REHEARSALS = 2
+# What ends a rehearsal: `rehearsal.py` looks at the pages while the child stands still.
+STOP = '''
+def stop():
+    import os
+    os.kill(os.getpid(), 19)
+'''
 
 SOLUTION = '''
 from typing import List, Optional
@@ -89,16 +97,39 @@ MAIN = sys.modules["__main__"]
 def serve_once():
     near, far = socket.socketpair()
     with near, far:
-        asking = channel.Peer(near.fileno(), None, None)
-        names = list(dict.fromkeys(name for name, _ in CALLS))
-        for number, name in enumerate(names):
-            asking.send(("ask", number, "name", None, (name,), {}, False))
-        for number, (name, arguments) in enumerate(CALLS, len(names)):
-            target = channel.Remote(asking, names.index(name))
-            asking.send_call(number, target, arguments, {}, False)
-        asking.send_calls(channel.Remote(asking, names.index("add")), channel.pickled([(1, 2), ([1], [2])]))
-        near.shutdown(socket.SHUT_WR)
+        ask(near, CALLS)
         program.converse(far.fileno(), payload(SOLUTION))
+
+
+def ask(near, calls):
+    """Sends what a tester would ask for, all at once."""
+    asking = channel.Peer(near.fileno(), None, None)
+    names = list(dict.fromkeys(name for name, _ in calls))
+    for number, name in enumerate(names):
+        asking.send(("ask", number, "name", None, (name,), {}, False))
+    asking.send_calls(channel.Remote(asking, names.index("add")), channel.pickled([(1, 2), ([1], [2])]))
+    for number, (name, arguments) in enumerate(calls, len(names)):
+        target = channel.Remote(asking, names.index(name))
+        asking.send_call(number, target, arguments, {}, False)
+    near.shutdown(socket.SHUT_WR)
+
+
+def rehearse(zygote):
+    """Has both programs run as they would for the supervisor (see `rehearsal.py`)."""
+    rehearsal.rehearse(zygote, requests(zygote.scratch.size))
+
+
+def requests(disk_bytes):
+    """Headers and descriptors of runs that stop themselves."""
+    limits = (5000, 10000, 64, 64, 0, 512 << 20, disk_bytes, 0)
+    for _ in range(REHEARSALS):
+        nothing, output = os.open(os.devnull, os.O_RDONLY), [os.open(os.devnull, os.O_WRONLY) for _ in range(3)]
+        yield (1, *limits), [nothing, *output, payload(SCRIPT + STOP + "stop()")]
+        nothing, output = os.open(os.devnull, os.O_RDONLY), [os.open(os.devnull, os.O_WRONLY) for _ in range(2)]
+        near, far = socket.socketpair()
+        with near:
+            ask(near, CALLS + (("stop", ()),))
+            yield (2, *limits), [nothing, *output, far.detach(), payload(SOLUTION + STOP)]
 
 
 def payload(source):

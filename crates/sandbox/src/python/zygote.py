@@ -224,9 +224,12 @@ class Zygote:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         self.preference = open_preference() if config["has_cgroup"] else None
         self.own_preference = os.read(self.preference, 16) if self.preference is not None else b""
+
+    def close_down(self):
+        """Gives up what only the preparations take."""
         check(prctl(4, 0, 0, 0, 0), "dumpable")
-        if config["seccomp"]:
-            Filter(bytes.fromhex(config["seccomp"]["zygote"])).enforce()
+        if self.config["seccomp"]:
+            Filter(bytes.fromhex(self.config["seccomp"]["zygote"])).enforce()
 
     def place(self, worker):
         """Stays on one core, as the other zygote of the same worker does, and so do their children at first.
@@ -683,7 +686,8 @@ def start(sources, config):
         tester = sys.modules["tester"]
         RUNNERS[OP_TEST] = lambda: tester.main(next_request)
     if "warm_up" in sources:
-        warm_up, settle = sys.modules["warm_up"].warm_up, sys.modules["pages"].settle
+        warm_up, rehearse = sys.modules["warm_up"].warm_up, sys.modules["warm_up"].rehearse
+        settle = sys.modules["pages"].settle
     for name in sources:
         del sys.modules[name]
     sys.path[:] = [config["scratch"]] + config["path"]
@@ -702,6 +706,8 @@ def start(sources, config):
     gc.freeze()
     if "warm_up" in sources:
         settle()
+        rehearse(zygote)
+    zygote.close_down()
     zygote.loop()
 
 
