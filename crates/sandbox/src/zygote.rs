@@ -279,7 +279,9 @@ impl Zygote {
             Role::Tester => {
                 sources["calls"] = include_str!("python/calls.py").into();
                 sources["literals"] = include_str!("python/literals.py").into();
+                sources["early"] = include_str!("python/early.py").into();
                 sources["loops"] = include_str!("python/loops.py").into();
+                sources["preparation"] = include_str!("python/preparation.py").into();
                 sources["tester"] = include_str!("python/tester.py").into();
             }
             Role::Launcher => {}

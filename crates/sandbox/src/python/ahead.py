@@ -63,13 +63,13 @@ def answers(peer, function, inputs, sent):
         yield function(*arguments)
 
 
-def answer_all(peer, sequence, target, calls):
-    """The solution's end: makes the calls and sends what they give."""
+def answer_all(peer, sequence, make, calls, most):
+    """The solution's end: makes the calls and sends what they give, at most so many answers at once."""
     owner = os.getpid()
-    outbox = Outbox(peer, sequence)
-    for arguments in calls:
+    outbox = Outbox(peer, sequence, most)
+    for call in calls:
         try:
-            result = target(*arguments)
+            result = make(call)
             if os.getpid() != owner:
                 os._exit(0)
             is_stopped = outbox.add(result)
@@ -88,8 +88,8 @@ def answer_all(peer, sequence, target, calls):
 class Outbox:
     """Answers that wait to be sent together."""
 
-    def __init__(self, peer, sequence):
-        self.peer, self.sequence = peer, sequence
+    def __init__(self, peer, sequence, limit):
+        self.peer, self.sequence, self.limit = peer, sequence, limit
         self.scalars, self.frames = [], bytearray()
         self.most, self.count = 1, 0
         self.last_s = time.monotonic()
@@ -138,7 +138,7 @@ class Outbox:
 
     def send(self):
         self.take_down_scalars()
-        self.most, self.count = min(2 * self.most, MOST_ANSWERS), 0
+        self.most, self.count = min(2 * self.most, self.limit), 0
         self.write()
         sys.stdout.flush()
         self.last_s = time.monotonic()

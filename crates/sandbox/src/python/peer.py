@@ -30,6 +30,10 @@ _CALLS_BYTE = 3
 # Answers to some of them: such a byte, sequence, whether the others will not be made, then the list as the codec writes it.
 _ANSWERS = struct.Struct("<BI?")
 _ANSWERS_BYTE = 4
+# Calls made before anything is known of the solution: such a byte, sequence, then a pickle of a list of paths (`f`, `Class().f`)
+# and arguments (`early.py`).
+_EARLY = struct.Struct("<BI")
+_EARLY_BYTE = 5
 _READ_AHEAD = 16 << 10
 
 
@@ -197,6 +201,8 @@ class Peer:
         self.is_other_trusted = is_other_trusted
         self.calls = 0
         self.is_gone = False
+        # Calls that went out before anything was asked for; takes what comes back from them.
+        self.early = None
         self.last_error = self.last_raised = None
         self.exception_classes = {}
         self.shared_classes = {}
@@ -224,6 +230,21 @@ class Peer:
         self._sequence += 1
         self._send(_CALLS.pack(_CALLS_BYTE, self._sequence, target._id), arguments)
         return self._sequence
+
+    def send_early(self, calls):
+        """Has the pickled `calls` made as soon as the solution is loaded; the sequence of the answers."""
+        self._sequence += 1
+        try:
+            self._send(_EARLY.pack(_EARLY_BYTE, self._sequence), calls)
+        except Gone:
+            # What it said before it ended is still to be read.
+            self.is_gone = False
+        return self._sequence
+
+    def wait_for_early(self):
+        """Waits until something came back from the early calls."""
+        self._check_presence()
+        self._wait(None, None, False)
 
     def next_answers(self, sequence, most):
         """Some answers to such calls, and whether there will be no more; an exception is raised as `ask` does it."""
@@ -269,6 +290,8 @@ class Peer:
         if body[0] == _CALLS_BYTE and self.is_other_trusted:
             _, sequence, number = _CALLS.unpack_from(body)
             return "calls", sequence, self._objects[number], _pickle.loads(memoryview(body)[_CALLS.size:])
+        if body[0] == _EARLY_BYTE and self.is_other_trusted:
+            return "early", _EARLY.unpack_from(body)[1], _pickle.loads(memoryview(body)[_EARLY.size:])
         return codec.decode(body, self._resolve, self._make)
 
     def ask(self, operation, target, args, kwargs, is_in_place=False):
@@ -291,7 +314,9 @@ class Peer:
             raise Gone("the solution's process has ended")
 
     def _wait(self, sequence, wanted, is_iterating):
-        """The next message of the kind `wanted`, of four parts; until then, does what the other end asks for."""
+        """The next message of the kind `wanted`, of four parts; until then, does what the other end asks for. If none is
+        wanted, waits for something of the early calls.
+        """
         while True:
             message = self.receive()
             kind = message[0]
@@ -300,11 +325,18 @@ class Peer:
             elif kind == wanted and message[1] == sequence and len(message) == 4:
                 return message
             elif kind == "raise" and message[1] == sequence and len(message) == 7:
-                self.last_error = message[2:]
-                self.last_raised = self._exception(*message[2:5], is_iterating)
-                raise self.last_raised
+                self.raise_again(message, is_iterating)
+            elif self.early is not None and self.early.takes(message):
+                if wanted is None:
+                    return None
             else:
                 self._end("the solution's process broke the protocol")
+
+    def raise_again(self, message, is_iterating=False):
+        """Raises what the other end says was raised there."""
+        self.last_error = message[2:]
+        self.last_raised = self._exception(*message[2:5], is_iterating)
+        raise self.last_raised
 
     def answer(self, message):
         """Does what the other end asks of an object here, and answers."""
@@ -393,7 +425,11 @@ class Peer:
         if end > len(self._ahead):
             chunks, missing = [self._ahead[self._position:]], end - len(self._ahead)
             while missing > 0:
-                chunk = os.read(self.fd, min(max(missing, _READ_AHEAD), 1 << 20))
+                try:
+                    chunk = os.read(self.fd, min(max(missing, _READ_AHEAD), 1 << 20))
+                except OSError:
+                    # It ended before it read all that was sent.
+                    chunk = b""
                 if not chunk:
                     self._end("the solution's process has ended")
                 chunks.append(chunk)

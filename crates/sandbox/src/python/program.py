@@ -193,6 +193,30 @@ def share(peer, module, names):
             peer.shared_classes[name] = value
 
 
+def caller(module):
+    """Makes a call of what the program has under a path: `f`, `Class.f` or `Class().f`."""
+    targets = {}
+
+    def make(call):
+        path, arguments = call
+        if path not in targets:
+            targets[path] = found(module, path)
+        return targets[path](*arguments)
+
+    return make
+
+
+def found(module, path):
+    first, *rest = path.split(".")
+    name = first.removesuffix("()")
+    target = getattr(module, name)
+    if name != first:
+        target = target()
+    for attribute in rest:
+        target = getattr(target, attribute)
+    return target
+
+
 def serve():
     """A judged run: the program is the module `solution`; the tester asks, this answers until it hangs up."""
     os.set_inheritable(RPC_FD, False)
@@ -232,7 +256,10 @@ def converse(rpc_fd, payload_fd):
             if os.getpid() != owner:
                 os._exit(0)
             if message[0] == "calls":
-                ahead.answer_all(peer, *message[1:])
+                _, sequence, target, calls = message
+                ahead.answer_all(peer, sequence, lambda arguments: target(*arguments), calls, ahead.MOST_ANSWERS)
+            elif message[0] == "early":
+                ahead.answer_all(peer, message[1], caller(module), message[2], 1)
             else:
                 peer.answer(message)
             sys.stdout.flush()

@@ -5,15 +5,18 @@ built-in ones raised anew. One JSON object a line goes to the supervisor, as soo
 """
 
 import builtins
+import gc
 import json
 import os
 import resource
 import sys
 
 import calls
+import early
 import literals
 import loops
 import peer as channel
+import preparation
 import program
 import suites
 import syntax
@@ -23,9 +26,16 @@ VERDICT_FD = 5
 
 def say(*lines, **last):
     """Lines of the verdict, at once."""
-    payload = b"".join(json.dumps(line).encode() + b"\n" for line in (*lines, last))
+    payload = "".join(map(line_of, (*lines, last))).encode()
     while payload:
         payload = payload[os.write(VERDICT_FD, payload):]
+
+
+def line_of(fields):
+    """A line of the verdict; most of them only say that a test passed."""
+    if fields.get("passed") is True and len(fields) == 2:
+        return '{"test": %d, "passed": true}\n' % fields["test"]
+    return json.dumps(fields) + "\n"
 
 
 class TesterPeer(channel.Peer):
@@ -85,8 +95,9 @@ def standard(module, name=None):
         return None
 
 
-def bind(scope, names, exports, peer, has_entry_point=False):
-    """Gives the tests the solution's names; built-in names and standard modules are never the solution's.
+def bind(scope, names, exports, peer, asked, has_entry_point=False):
+    """Gives the tests the solution's names; built-in names and standard modules are never the solution's. What is only
+    `asked` early needs no name.
 
     One exception: tests that ask for nothing else, and have no entry point, mean the solution's own `sum`.
     """
@@ -96,6 +107,8 @@ def bind(scope, names, exports, peer, has_entry_point=False):
         if hasattr(builtins, name) and not (is_shadowing and exports.get(name) == ("object",)):
             continue
         export = exports.get(name)
+        if name in asked.names and export == ("object",):
+            continue
         if name in bases and name in sys.stdlib_module_names and (export is None or export[:1] != ("object",)):
             if export is not None:
                 scope[name] = peer.standard(name)
@@ -137,53 +150,6 @@ def exception_class(name, bases):
     return type(name, (Exception,), {})
 
 
-class Prepared:
-    """Tests ready to run: their statements that test, their code, the names in them, whether they leave traces."""
-
-    def __init__(self, source, cut=None):
-        # Tests of several sources share a scope, so there the literals stay in their places.
-        tree, self.literals = (suites.parsed(source), []) if cut is None else literals.parsed(source, "tests.py")
-        found = syntax.nodes(tree)
-        self.names = syntax.Names(found)
-        # What our own name means is not for the solution to say.
-        self.names.used.discard(literals.NAME)
-        suites.load_numpy(self.names)
-        self.is_traceless = syntax.is_traceless(found, self.names)
-        can_loop = cut is not None and self.is_traceless
-        self.loop = loops.arranged(tree, self.names, cut is suites.cut_check) if can_loop else None
-        self.tests = cut(tree) if cut is not None else [tree]
-        syntax.mark_in_place(found)
-        self.code = suites.compiled(tree)
-
-
-class Memory:
-    """Tests that were prepared for earlier solutions, by their source."""
-
-    MOST_LENGTH = 2 << 20
-
-    def __init__(self):
-        self.found = {}
-        self.length = 0
-
-    def keep(self, key, tests):
-        if self.length + len(key[0]) > self.MOST_LENGTH:
-            self.__init__()
-        self.length += len(key[0])
-        self.found[key] = tests
-
-
-REMEMBERED = Memory()
-
-
-def prepared(source, cut=None):
-    """The tests of `source`, as they were prepared for an earlier solution of the same task if there was one."""
-    found = REMEMBERED.found.get((source, cut))
-    if found is None:
-        found = Prepared(source, cut)
-        REMEMBERED.keep((source, cut), found)
-    return found
-
-
 def new_scope():
     module = type(sys)("tests")
     sys.modules["tests"] = module
@@ -191,16 +157,32 @@ def new_scope():
     return module.__dict__
 
 
-def run(part, scope):
-    """Runs prepared code; its long literals are made anew each time, as the code itself would have made them."""
+def run(part, scope, answer=None):
+    """Runs prepared code; its long literals are made anew each time, as the code itself would have made them, and
+    `answer` has what it asks early.
+    """
     scope[literals.NAME] = lambda number: eval(part.literals[number], {})
+    scope[early.NAME] = answer
     exec(part.code, scope)
 
 
-def attempt(verdict, peer, blame, index, test, source, scope):
+def look_up(asked, scope, exports, peer):
+    """Tells how functions are found that tests name themselves: the solution's own, or what the name means to the tests."""
+    def found(name):
+        if exports.get(name) == ("object",):
+            return find(peer, exports, name)
+        if name not in scope:
+            raise NameError("name %r is not defined" % name)
+        return scope[name]
+
+    asked.find = found
+    asked.foreign = {path for path, _ in asked.calls if exports.get(path) != ("object",)}
+
+
+def attempt(verdict, peer, blame, index, test, source, scope, answer):
     """Runs one test. Whatever it raises is its failure; a dead solution fails it even if the test caught that."""
     try:
-        run(test, scope)
+        run(test, scope, answer)
     except BaseException as error:
         blame(error)
         verdict.record(index, False, suites.explain(error, source))
@@ -209,37 +191,37 @@ def attempt(verdict, peer, blame, index, test, source, scope):
         verdict.record(index, objection is None, objection)
 
 
-def judge_asserts(peer, exports, blame, setup, *asserts):
+def judge_asserts(peer, exports, blame, asked, setup, *asserts):
     verdict = suites.Verdict(len(asserts), say)
     scope = new_scope()
     tests = []
     for index, source in enumerate(asserts):
         try:
-            tests.append(prepared(source))
+            tests.append(preparation.prepared(source, None, True))
         except Exception as error:
             tests.append(None)
             verdict.record(index, False, "the test itself is wrong: %s" % error)
     try:
-        before = prepared(setup)
+        before = preparation.prepared(setup, None, True)
         parts = [part for part in tests + [before] if part is not None]
         peer.is_traceless = all(part.is_traceless for part in parts)
-        bind(scope, syntax.all_names(part.names for part in parts), exports, peer)
-        run(before, scope)
+        bind(scope, syntax.all_names(part.names for part in parts), exports, peer, asked)
+        look_up(asked, scope, exports, peer)
+        run(before, scope, asked.answerer(0))
         share(scope, exports, peer)
     except BaseException as error:
         return verdict.fail_all("setup failed: %s" % suites.explain(error, setup))
     for index, test in enumerate(tests):
         if test is not None:
-            attempt(verdict, peer, blame, index, test, asserts[index], scope)
+            attempt(verdict, peer, blame, index, test, asserts[index], scope, asked.answerer(index + 1))
     return verdict
 
 
 def find(peer, exports, entry_point):
     """The solution's function `f`, `Class.f` or `Class().f`."""
     first, *rest = entry_point.split(".")
-    name = first[:-2] if first.endswith("()") else first
-    if name not in exports:
-        raise NameError("the solution does not define %s" % name)
+    name = first.removesuffix("()")
+    must_define(exports, name)
     found = peer.ask("name", None, (name,), {})
     if name != first:
         found = peer.ask("call", found, (), {})
@@ -248,11 +230,16 @@ def find(peer, exports, entry_point):
     return found
 
 
-def judge_cut(peer, exports, blame, source, cut, act, has_entry_point):
+def must_define(exports, name):
+    if name not in exports:
+        raise NameError("the solution does not define %s" % name)
+
+
+def judge_cut(peer, exports, blame, asked, source, cut, act, has_entry_point):
     """Judges tests that were cut into single ones; `act(scope, suite)` runs them."""
     scope = new_scope()
     try:
-        suite = prepared(source, cut)
+        suite = preparation.prepared(source, cut, True)
     except Exception as error:
         return suites.one_failure(say, error)
     if not suite.tests:
@@ -261,7 +248,7 @@ def judge_cut(peer, exports, blame, source, cut, act, has_entry_point):
     scope.update(suites.recorders(verdict, source, suite.tests, presence(peer), blame))
     peer.is_traceless = suite.is_traceless
     try:
-        bind(scope, suite.names, exports, peer, has_entry_point)
+        bind(scope, suite.names, exports, peer, asked, has_entry_point)
         if suite.loop is not None:
             suite.loop.bind(scope, peer)
         act(scope, suite)
@@ -271,22 +258,31 @@ def judge_cut(peer, exports, blame, source, cut, act, has_entry_point):
     return verdict
 
 
-def judge_check(peer, exports, blame, source, entry_point):
+def judge_check(peer, exports, blame, asked, source, entry_point):
     def act(scope, suite):
-        run(suite, scope)
+        asked.find = lambda path: find(peer, exports, path)
+        run(suite, scope, asked.answerer(0))
         share(scope, exports, peer)
-        candidate = find(peer, exports, entry_point)
+        if suite.plan.is_all and suite.plan.calls:
+            must_define(exports, entry_point.partition(".")[0].removesuffix("()"))
+            candidate = None
+        else:
+            candidate = find(peer, exports, entry_point)
         peer.calls = 0
         scope["check"](candidate)
 
-    return judge_cut(peer, exports, blame, source, suites.cut_check, act, True)
+    return judge_cut(peer, exports, blame, asked, source, suites.cut_check, act, True)
 
 
-def judge_script(peer, exports, blame, source):
-    return judge_cut(peer, exports, blame, source, suites.cut_script, lambda scope, suite: run(suite, scope), False)
+def judge_script(peer, exports, blame, asked, source):
+    def act(scope, suite):
+        look_up(asked, scope, exports, peer)
+        run(suite, scope, asked.answerer(0))
+
+    return judge_cut(peer, exports, blame, asked, source, suites.cut_script, act, False)
 
 
-def judge_calls(peer, exports, blame, rule, entry_point, *texts):
+def judge_calls(peer, exports, blame, asked, rule, entry_point, *texts):
     verdict = suites.Verdict(len(texts) // 2, say)
     peer.is_traceless = True
     try:
@@ -314,11 +310,11 @@ def judge_calls(peer, exports, blame, rule, entry_point, *texts):
     return verdict
 
 
-def judge_unittest(peer, exports, blame, source):
+def judge_unittest(peer, exports, blame, asked, source):
     scope = new_scope()
     try:
-        suite = prepared(source)
-        bind(scope, suite.names, exports, peer)
+        suite = preparation.prepared(source)
+        bind(scope, suite.names, exports, peer, asked)
         run(suite, scope)
         share(scope, exports, peer)
         peer.calls = 0
@@ -343,6 +339,8 @@ JUDGES = {
 
 MOST_TURNS = 256
 MOST_GROWTH_KIB = 96 << 10
+# What has to be made before rubbish is collected: a suite's syntax tree would set that off several times, and it is none.
+ALLOCATIONS = 50_000
 
 
 def main(next_request):
@@ -355,6 +353,7 @@ def main(next_request):
     kept = [list(names.values()) for names in watched]
     before = identities(kept)
     draws = random.getstate()
+    gc.set_threshold(ALLOCATIONS)
     for turn in range(MOST_TURNS):
         if turn > 0:
             next_request()
@@ -382,7 +381,9 @@ def judge():
     """Judges one solution; true if nothing of it is left behind."""
     kind, *parts = [p.decode("utf-8", "surrogatepass") for p in program.segments(program.PAYLOAD_FD)]
     peer = TesterPeer(program.RPC_FD, {"call": channel._call}, program.describer("tests.py"))
+    plans, entry_point = preparation.planned(kind, parts)
     try:
+        asked = early.Calls(peer, plans, entry_point)
         hello = peer.receive()
     except channel.Gone as error:
         say(load={"kind": "", "message": str(error), "line": 0, "column": 0, "compile": False})
@@ -393,7 +394,7 @@ def judge():
         return True
     exports = hello[2] if hello[0] == "ready" and type(hello[2]) is dict else {}
     blame = Blame(peer)
-    verdict = JUDGES[kind](peer, exports, blame, *parts)
+    verdict = JUDGES[kind](peer, exports, blame, asked, *parts)
     verdict.error = blame.error
     verdict.finish("the tests never used the solution" if peer.calls == 0 else None, end=True, gone=peer.is_gone)
     sys.modules.pop("tests", None)

@@ -107,6 +107,7 @@ def ask(near, calls):
     names = list(dict.fromkeys(name for name, _ in calls))
     for number, name in enumerate(names):
         asking.send(("ask", number, "name", None, (name,), {}, False))
+    asking.send_early(channel.pickled([("add", (1, 2)), ("add", (-1, 0)), ("words", ("a b",))]))
     asking.send_calls(channel.Remote(asking, names.index("add")), channel.pickled([(1, 2), ([1], [2])]))
     for number, (name, arguments) in enumerate(calls, len(names)):
         target = channel.Remote(asking, names.index(name))

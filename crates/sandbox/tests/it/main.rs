@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod cost;
+mod early;
 mod forks;
 mod honest;
 mod hostile;
