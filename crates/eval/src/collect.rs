@@ -6,12 +6,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use hone_environment::EnvironmentSet;
+use hone_environment::{EnvironmentSet, Verdict};
 use hone_model::FinishReason;
 use hone_sandbox::OutcomeClass;
 
 use crate::benchmark::BenchmarkSet;
 use crate::samples::GivenSample;
+use crate::twins::{Admitted, Twins, shared};
 use crate::{EvalError, Measurements, Progress, SampleEvaluation, TaskEvaluation};
 
 /// A sample before it is judged.
@@ -36,7 +37,8 @@ pub struct Job {
     pub sample: usize,
 }
 
-/// Produces and judges every job on `workers` threads, and adds what is already `done`.
+/// Produces and judges every job on `workers` threads, and adds what is already `done`. With `is_each_judged` also those
+/// that are the same program as one before are judged, which otherwise share its verdict.
 ///
 /// `on_sample` is told of every new sample; `is_stopped` ends the work early with what there is.
 #[expect(clippy::too_many_arguments, reason = "what is judged, how, and who is told")]
@@ -44,6 +46,7 @@ pub fn collect(
     set: &BenchmarkSet,
     jobs: &[Job],
     workers: usize,
+    is_each_judged: bool,
     produce: &(dyn Fn(Job) -> Result<Produced, EvalError> + Sync),
     done: Vec<TaskEvaluation>,
     on_sample: &mut dyn FnMut(&str, &SampleEvaluation),
@@ -64,6 +67,7 @@ pub fn collect(
     progress.passed = found.values().flatten().filter(|sample| sample.is_passed()).count();
     let (next, is_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, results) = crossbeam_channel::unbounded();
+    let twins = (!is_each_judged).then(Twins::default);
     let mut failure = None;
     std::thread::scope(|scope| {
         for _ in 0..workers.clamp(1, open.len().max(1)) {
@@ -74,10 +78,14 @@ pub fn collect(
                     if is_failed.load(Ordering::Relaxed) || is_stopped() {
                         break;
                     }
-                    let judged = produce(*job).and_then(|produced| judge(set, *job, produced));
-                    is_failed.fetch_or(judged.is_err(), Ordering::Relaxed);
-                    if sender.send((*job, judged)).is_err() {
-                        break;
+                    let mut send = |job: Job, judged: Result<SampleEvaluation, EvalError>| {
+                        is_failed.fetch_or(judged.is_err(), Ordering::Relaxed);
+                        // The receiver lives as long as this scope.
+                        let _ = sender.send((job, judged));
+                    };
+                    match produce(*job) {
+                        Ok(produced) => judge_with_twins(set, twins.as_ref(), *job, produced, &mut send),
+                        Err(error) => send(*job, Err(error)),
                     }
                 }
             });
@@ -105,26 +113,84 @@ pub fn collect(
     }
 }
 
+/// How many samples share the verdict of another that is the same program, in words; `None` if none does.
+pub fn shared_verdicts(tasks: &[TaskEvaluation]) -> Option<String> {
+    let samples = tasks.iter().flat_map(|task| &task.samples);
+    let total = samples.clone().count();
+    let shared = samples.filter(|sample| sample.same_as.is_some()).count();
+    (shared > 0).then(|| {
+        format!(
+            "{shared} of {total} samples are the same program as another of their task and share its verdict"
+        )
+    })
+}
+
 /// The jobs of a samples file, and how each is produced.
 pub fn jobs_of(samples: &[GivenSample]) -> Vec<Job> {
     samples.iter().map(|one| Job { problem: one.problem, sample: one.sample }).collect()
 }
 
+/// Judges a sample and those that wait for it, or has it wait for one that is the same program.
+fn judge_with_twins(
+    set: &BenchmarkSet,
+    twins: Option<&Twins>,
+    job: Job,
+    produced: Produced,
+    send: &mut dyn FnMut(Job, Result<SampleEvaluation, EvalError>),
+) {
+    let Some(twins) = twins else { return send(job, judge(set, job, produced)) };
+    match twins.admit(job, produced, &set.problems()[job.problem].tests) {
+        Admitted::Waiting => {}
+        Admitted::Known(produced, first, verdict) => {
+            send(job, judge_like(set, job, produced, first, verdict));
+        }
+        Admitted::First(key, produced) => {
+            let judged = judge(set, job, produced);
+            let verdict = judged.as_ref().ok().and_then(|sample| sample.verdict.clone());
+            send(job, judged);
+            // Without a verdict the evaluation has failed, and nobody waits any more.
+            let Some(verdict) = verdict else { return };
+            for (other, produced) in twins.settle(key, job.sample, &verdict) {
+                send(other, judge_like(set, other, produced, job.sample, verdict.clone()));
+            }
+        }
+    }
+}
+
+/// A sample that is the same program as sample `first`, or may be: then it is judged too.
+fn judge_like(
+    set: &BenchmarkSet,
+    job: Job,
+    produced: Produced,
+    first: usize,
+    verdict: Verdict,
+) -> Result<SampleEvaluation, EvalError> {
+    match shared(verdict, &produced.program) {
+        Some(verdict) => Ok(SampleEvaluation { same_as: Some(first), ..sample(job, produced, verdict) }),
+        None => judge(set, job, produced),
+    }
+}
+
 fn judge(set: &BenchmarkSet, job: Job, produced: Produced) -> Result<SampleEvaluation, EvalError> {
     let failure = |message: String| EvalError::Task { id: set.id(job.problem).to_owned(), message };
-    let Produced { text, program, tokens, finish } = produced;
-    let verdict = set.judge(job.problem, program).map_err(|error| failure(error.to_string()))?;
+    let verdict =
+        set.judge(job.problem, produced.program.clone()).map_err(|error| failure(error.to_string()))?;
+    Ok(sample(job, produced, verdict))
+}
+
+fn sample(job: Job, produced: Produced, verdict: Verdict) -> SampleEvaluation {
     let reward = f64::from(u8::from(verdict.class == OutcomeClass::Passed));
-    Ok(SampleEvaluation {
+    SampleEvaluation {
         sample: job.sample,
-        text,
-        tokens,
-        finish,
+        text: produced.text,
+        tokens: produced.tokens,
+        finish: produced.finish,
         reward,
         verdict: Some(verdict),
+        same_as: None,
         search: None,
         measurements: Measurements::default(),
-    })
+    }
 }
 
 /// Samples by problem, in the order of the problems; problems without samples are left out.

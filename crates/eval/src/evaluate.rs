@@ -287,6 +287,7 @@ impl<'a> Board<'a> {
                     finish: completion.finish,
                     reward,
                     verdict,
+                    same_as: None,
                     search: None,
                     measurements: Measurements::default(),
                 };

@@ -60,6 +60,9 @@ pub struct SampleEvaluation {
     pub reward: f64,
     /// Its verdict, where a program was executed.
     pub verdict: Option<Verdict>,
+    /// The sample of the same task that is the same program and was judged for both; `None` if it was judged itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<usize>,
     /// What a search knows of it, if it is an attempt of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Attempted>,

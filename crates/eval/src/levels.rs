@@ -185,6 +185,7 @@ mod tests {
             finish: FinishReason::StopToken,
             reward: 1.0,
             verdict: None,
+            same_as: None,
             search: None,
             measurements: Measurements { efficiency: solution.map(cost), ..Measurements::default() },
         };

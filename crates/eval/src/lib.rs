@@ -21,6 +21,7 @@ mod evaluation;
 mod levels;
 mod summary;
 mod table;
+mod twins;
 
 pub mod benchmark;
 pub mod collect;

@@ -269,6 +269,7 @@ mod tests {
                 mode: JudgeMode::Split,
                 missed_lines: Vec::new(),
             }),
+            same_as: None,
             search: None,
             measurements: Measurements {
                 efficiency: (class == OutcomeClass::Passed).then_some(Efficiency {

@@ -35,6 +35,9 @@ pub struct SampleRow {
     pub text: String,
     /// What its execution did.
     pub verdict: Option<Verdict>,
+    /// The sample of the same task that is the same program and was judged for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<usize>,
     /// What a search knows of it, if it is an attempt of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Attempted>,
@@ -55,6 +58,7 @@ impl SampleRow {
             finish: sample.finish,
             text: sample.text.clone(),
             verdict: sample.verdict.clone(),
+            same_as: sample.same_as,
             search: sample.search.clone(),
             measurements: sample.measurements.clone(),
         }
@@ -67,9 +71,23 @@ impl SampleRow {
     }
 
     fn into_sample(self) -> (String, SampleEvaluation) {
-        let SampleRow { task, sample, reward, tokens, finish, text, verdict, search, measurements, .. } =
-            self;
-        (task, SampleEvaluation { sample, text, tokens, finish, reward, verdict, search, measurements })
+        let SampleRow {
+            task,
+            sample,
+            reward,
+            tokens,
+            finish,
+            text,
+            verdict,
+            same_as,
+            search,
+            measurements,
+            ..
+        } = self;
+        (
+            task,
+            SampleEvaluation { sample, text, tokens, finish, reward, verdict, same_as, search, measurements },
+        )
     }
 }
 

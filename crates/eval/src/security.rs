@@ -170,6 +170,7 @@ mod tests {
                 finish: FinishReason::StopText,
                 reward: 0.0,
                 verdict: None,
+                same_as: None,
                 search: None,
                 measurements: Measurements {
                     security: Some(Scanned { lines: *lines, findings }),

@@ -329,6 +329,7 @@ impl Search<'_, '_> {
                 reward: it.reward,
                 verdict: Some(it.hidden),
                 measurements: Measurements::default(),
+                same_as: None,
                 search: Some(Attempted {
                     rank: 0,
                     stage: it.stage,

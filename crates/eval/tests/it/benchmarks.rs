@@ -280,8 +280,9 @@ fn evalplus_rows_are_judged_by_their_inputs_and_the_canonical_solution() {
         let program = set.program(job.problem, &text);
         Ok(Produced { text, program, tokens: 0, finish: FinishReason::StopText })
     };
-    let mut tasks = collect(&set, &jobs, 2, &produce, Vec::new(), &mut |_, _| {}, &mut |_| {}, &|| false)
-        .expect("judged");
+    let mut tasks =
+        collect(&set, &jobs, 2, false, &produce, Vec::new(), &mut |_, _| {}, &mut |_| {}, &|| false)
+            .expect("judged");
     assert!(base_pass_at(&tasks, &[1]).is_empty(), "nobody asked yet");
     judge_base_tests(&sandbox(), &problems, benchmark.rules, &mut tasks, &|_| {}, &|| false).expect("judged");
     for (sample, (answer, plus, base)) in tasks[0].samples.iter().zip(answers) {

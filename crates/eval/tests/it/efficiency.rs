@@ -36,7 +36,8 @@ fn evaluated(problems: &[Problem], completions: &[(usize, &str)]) -> Vec<TaskEva
         let program = set.program(job.problem, &text);
         Ok(Produced { text, program, tokens: 0, finish: FinishReason::StopText })
     };
-    collect(&set, &jobs, 2, &produce, Vec::new(), &mut |_, _| {}, &mut |_| {}, &|| false).expect("judged")
+    collect(&set, &jobs, 2, false, &produce, Vec::new(), &mut |_, _| {}, &mut |_| {}, &|| false)
+        .expect("judged")
 }
 
 #[test]

@@ -11,4 +11,5 @@ mod scripted;
 mod search;
 mod sql;
 mod translated;
+mod twins;
 mod vectors;

@@ -27,6 +27,7 @@ pub(crate) fn evaluation(passed: &[(&str, usize)]) -> Evaluation {
             mode: JudgeMode::Split,
             missed_lines: Vec::new(),
         }),
+        same_as: None,
         search: None,
         measurements: Measurements::default(),
     };

@@ -79,6 +79,10 @@ pub(crate) struct Arguments {
     /// The samples file holds chat answers: take the code out of them.
     #[arg(long)]
     pub(super) extract: bool,
+    /// Judge every sample of a file or an endpoint, also those that are the same program as one before; without this they share
+    /// its verdict.
+    #[arg(long)]
+    pub(super) judge_each: bool,
     /// Sampling temperature; 0 is greedy.
     #[arg(long, default_value_t = 0.8)]
     pub(super) temperature: f32,

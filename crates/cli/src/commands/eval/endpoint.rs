@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hone_environment::EnvironmentSet;
-use hone_eval::collect::{Job, Produced, collect};
+use hone_eval::collect::{Job, Produced, collect, shared_verdicts};
 use hone_eval::endpoint::Endpoint;
 use hone_eval::{Evaluation, Timing, id_hash};
 use hone_sandbox::Sandbox;
@@ -66,6 +66,7 @@ pub(super) fn score(
         &set,
         &jobs,
         arguments.concurrency,
+        arguments.judge_each,
         &produce,
         done,
         &mut |task, sample| journal.add(task, sample),
@@ -81,6 +82,7 @@ pub(super) fn score(
         )
         .into());
     }
+    provenance.extend(shared_verdicts(&tasks).map(|note| ("same_programs".to_owned(), note)));
     progress.finish("");
     let seconds = start.elapsed().as_secs_f64();
     let timing = Timing { generation_seconds: seconds, total_seconds: seconds };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use hone_eval::benchmark::sha256;
-use hone_eval::collect::{Job, Produced, collect, jobs_of};
+use hone_eval::collect::{Job, Produced, collect, jobs_of, shared_verdicts};
 use hone_eval::samples::{GivenSample, read_samples};
 use hone_eval::{EvalConfig, Evaluation, Timing};
 use hone_model::{FinishReason, SamplingParams};
@@ -61,6 +61,7 @@ pub(super) fn score(
         &set,
         &jobs_of(&samples),
         workers,
+        arguments.judge_each,
         &find,
         done,
         &mut |task, sample| journal.add(task, sample),
@@ -71,6 +72,7 @@ pub(super) fn score(
     if interrupt.is_set() {
         return Err(Interrupted("the evaluation was ended by Ctrl-C".into()).into());
     }
+    provenance.extend(shared_verdicts(&tasks).map(|note| ("same_programs".to_owned(), note)));
     progress.finish(&format!("{} samples of {} problems", samples.len(), tasks.len()));
     let unanswered = checked.problems.problems.len() - tasks.len();
     if unanswered > 0 {
