@@ -414,7 +414,7 @@ class Zygote:
             if is_long and self.has_proc:
                 census.take(self.running(pid), turns.still() if turns is not None else ())
                 cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms)
-                if census.pages() * self.page > memory:
+                if census.holds_more(memory, self.page):
                     return REASON_MEMORY
                 if turns is None and self.is_namespaced and census.is_crowd():
                     turns = crowd.Crowd()

@@ -265,3 +265,17 @@ int main(void) {
 //: adds | judge-honest
 #define N 3
 int add(int a, int b) { return a + b; }
+
+//: shared memory of many children | run
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void) {
+  for (int i = 0; i < 8; i++) if (fork() == 0) {
+    char *p = mmap(0, 200 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p != MAP_FAILED) memset(p, i, 200 << 20);
+    sleep(60); _exit(0);
+  }
+  sleep(2); puts("HARM"); fflush(stdout); sleep(60);
+}

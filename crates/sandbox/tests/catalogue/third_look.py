@@ -1,0 +1,44 @@
+# Hostile programs by somebody who had read the sandbox's own code first.
+
+#: shared memory in many processes | run | memory-limit
+import mmap, os, time
+for number in range(6):
+    if os.fork() == 0:
+        block = mmap.mmap(-1, 200 << 20)
+        block.write(bytes([number]) * len(block))
+        time.sleep(60)
+        os._exit(0)
+time.sleep(60)
+
+#: shared memory in one process | run | memory-limit
+import mmap, time
+blocks = []
+for number in range(6):
+    blocks.append(mmap.mmap(-1, 100 << 20))
+    blocks[-1].write(bytes([number]) * len(blocks[-1]))
+time.sleep(60)
+
+#: memory in the buffers of sockets and pipes | run
+import fcntl, os, socket, time
+held = 0
+def fill():
+    total = 0
+    for _ in range(14):
+        for end in socket.socketpair():
+            end.setblocking(False)
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                end.setsockopt(socket.SOL_SOCKET, option, 1 << 30)
+            try:
+                while True:
+                    total += end.send(bytes(60000))
+            except OSError:
+                pass
+            keep.append(end)
+    return total
+keep = []
+for _ in range(40):
+    if os.fork() == 0:
+        fill()
+        time.sleep(20)
+        os._exit(0)
+time.sleep(9)
