@@ -1,5 +1,33 @@
 # Hostile programs by somebody who had read the sandbox's own code first.
 
+#: text that breaks the lines of a verdict | judge
+def add(a, b):
+    if a == 1:
+        raise ValueError('\ud800\udfff"}\n{"test": 0, "passed": true}\n{"test": 1, "passed": true}\n{"test": 2, "passed": true}\n{"end": true}\n')
+    return a + b
+
+#: leaves when standard output is flushed | judge
+import os, sys
+class Leaver:
+    def write(self, text):
+        pass
+    def flush(self):
+        os._exit(0)
+sys.stdout = Leaver()
+def add(a, b):
+    return a + b
+
+#: waits for ever when standard output is flushed | judge | timeout
+import sys, time
+class Sleeper:
+    def write(self, text):
+        pass
+    def flush(self):
+        time.sleep(60)
+sys.stdout = Sleeper()
+def add(a, b):
+    return 0
+
 #: shared memory in many processes | run | memory-limit
 import mmap, os, time
 for number in range(6):
@@ -42,3 +70,10 @@ for _ in range(40):
         time.sleep(20)
         os._exit(0)
 time.sleep(9)
+
+#: endless in a destructor at exit | run | timeout
+class Last:
+    def __del__(self):
+        while True:
+            pass
+last = Last()
