@@ -116,3 +116,100 @@ sys.stdout = None
 def add(a, b):
     print("nobody hears")
     return a + b
+
+#: calls back | judge-callback | passed
+def add(f, values):
+    return [f(v) for v in values]
+
+#: calls back by map | judge-callback | passed
+def add(f, values):
+    return list(map(f, values))
+
+#: calls back from threads | judge-callback | passed
+from concurrent.futures import ThreadPoolExecutor
+def add(f, values):
+    with ThreadPoolExecutor(3) as pool:
+        return list(pool.map(f, values))
+
+#: changes in place what the tests hold | judge-in-place | passed
+class Node:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+def add(nodes):
+    if isinstance(nodes, list):
+        nodes.reverse()
+        return
+    values, node = [], nodes
+    while node:
+        values.append(node.val)
+        node = node.next
+    node = nodes
+    while node:
+        node.val = values.pop()
+        node = node.next
+
+#: changes the links in place | judge-in-place | passed
+class Node:
+    def __init__(self, val=0, next=None):
+        self.val, self.next = val, next
+def add(nodes):
+    if isinstance(nodes, list):
+        nodes[:] = nodes[::-1]
+        return
+    last, node = None, nodes.next
+    while node:
+        node.next, last, node = last, node, node.next
+    last_value = nodes.val
+    first = last
+    while first.next:
+        first = first.next
+    first.next = Node(last_value)
+    nodes.val, nodes.next = last.val, last.next
+
+#: errors of its own | judge-raises | passed
+class BadInput(Exception):
+    def __init__(self, value):
+        super().__init__(value)
+        self.value = value
+    def __str__(self):
+        return "bad input: %d" % self.value
+class WorseInput(BadInput):
+    pass
+def add(a, b):
+    if type(a) is str:
+        raise ValueError("no number: %s" % a)
+    if a < -100:
+        raise WorseInput(a)
+    if a < 0:
+        raise BadInput(a)
+    return a + b
+
+#: the module that the tests lack | judge-borrowed | passed
+import math
+def add(a, b):
+    return math.fsum((a, b))
+
+#: kinds of values | judge-values | passed
+import array, collections, datetime, decimal, enum, fractions
+Pair = collections.namedtuple("Pair", "a b")
+class Color(enum.IntEnum):
+    BLUE = 3
+def add(kind):
+    naive = datetime.datetime(2024, 2, 29, 12, 30)
+    shift = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
+    default = collections.defaultdict(list)
+    default["a"].append(1)
+    cycle = [0]
+    cycle.append([1, cycle])
+    cycle[1][1] = [cycle[1][0]]
+    return {
+        "big": 10 ** 3000, "minus": -2 ** 200, "decimal": decimal.Decimal("1.10"), "fraction": fractions.Fraction(4, 6),
+        "counter": collections.Counter("abca"), "deque": collections.deque([1, 2], 5),
+        "ordered": collections.OrderedDict(a=1, b=2), "pair": Pair(1, 2), "default": default, "set": {1, 2},
+        "frozen": frozenset("ab"), "date": naive.date(), "delta": datetime.timedelta(hours=26), "naive": naive,
+        "aware": naive.replace(tzinfo=datetime.timezone.utc), "shifted": naive.replace(tzinfo=shift),
+        "zone": datetime.timezone.utc, "complex": 1 + 2j, "bytes": b"a\0", "array": array.array("i", [1, 2]),
+        "text": "naïve 🎉 \ud800", "range": range(3), "generator": (i * i for i in range(3)), "zip": zip([1], "a"),
+        "iterator": iter([7]), "nested": [0] * 999 + [{"a": (1, [2.5, None, {True}])}], "cycle": cycle,
+        "function": lambda x: x + 1, "enum": Color.BLUE, "keys": {1: 2}.keys(), "values": {1: 2, 3: 3}.values(),
+    }[kind]

@@ -1,5 +1,137 @@
 # Hostile programs by somebody who had read the sandbox's own code first.
 
+#: its exports are whatever the tests compare | judge-constant
+import sys
+limit = 0
+frame = sys._getframe()
+while frame:
+    for value in list(frame.f_locals.values()):
+        if type(value).__name__ == "Peer":
+            real = value.send
+            def send(message, real=real):
+                if message[0] == "ready":
+                    message = ("ready", 0, {"add": ("object",), "limit": ("from", "unittest.mock", "ANY")})
+                real(message)
+            value.send = send
+    frame = frame.f_back
+def add(a, b):
+    return a + b
+
+#: its exports are objects that ask back | judge-constant
+import sys
+class Yes:
+    def __getattr__(self, name):
+        return True
+    def __getitem__(self, key):
+        return ("from", "unittest.mock", "ANY")
+    def __eq__(self, other):
+        return True
+    __hash__ = None
+limit = Yes()
+frame = sys._getframe()
+while frame:
+    for value in list(frame.f_locals.values()):
+        if type(value).__name__ == "Peer":
+            real = value.send
+            def send(message, real=real):
+                if message[0] == "ready":
+                    message = ("ready", 0, {"add": ("object",), "limit": Yes()})
+                real(message)
+            value.send = send
+    frame = frame.f_back
+def add(a, b):
+    return a + b
+
+#: its exports are functions that end the tests | judge
+import sys
+frame = sys._getframe()
+while frame:
+    for value in list(frame.f_locals.values()):
+        if type(value).__name__ == "Peer":
+            real = value.send
+            def send(message, real=real):
+                if message[0] == "ready":
+                    message = ("ready", 0, {"add": ("from", "unittest.mock", "MagicMock")})
+                real(message)
+            value.send = send
+    frame = frame.f_back
+def add(a, b):
+    return 0
+
+#: its exports load modules that act | judge
+import sys
+frame = sys._getframe()
+while frame:
+    for value in list(frame.f_locals.values()):
+        if type(value).__name__ == "Peer":
+            real = value.send
+            def send(message, real=real):
+                if message[0] == "ready":
+                    message = ("ready", 0, {"add": ("from", "unittest.__main__", "add"), "sorted": ("module", "antigravity")})
+                real(message)
+            value.send = send
+    frame = frame.f_back
+def add(a, b):
+    return 0
+
+#: a math of its own, where the tests have none | judge-borrowed
+class math:
+    @staticmethod
+    def isclose(*values, **options):
+        return True
+def add(a, b):
+    return 0
+
+#: asks for what is no function, by every number and name | judge-callback
+import os, struct
+def text(t):
+    return b"s" + struct.pack("<I", len(t)) + t
+def add(f, values):
+    for operation in (b"get", b"set", b"item", b"setitem", b"str", b"call", b"name", b"share", b"truth", b"__class__"):
+        for target in (b"r\0\0\0\0", b"r\x01\0\0\0", text(b"x"), b"y\x01\0\0\0" + text(b"type"), b"N"):
+            body = b"t\x07\0\0\0" + text(b"ask") + b"i" + struct.pack("<q", 1) + text(operation) + target + b"t\x01\0\0\0" + text(b"__globals__") + b"d\0\0\0\0F"
+            os.write(3, struct.pack("<I", len(body)) + body)
+            os.read(3, 4096)
+    return []
+
+#: hands the tests' function objects that lie | judge-callback
+class Liar:
+    def __eq__(self, other):
+        return True
+    def __mul__(self, other):
+        return 2
+    __rmul__ = __mul__
+    def __len__(self):
+        return 1
+    __hash__ = None
+def add(f, values):
+    return [f(Liar()) for v in values]
+
+#: calls the tests' function with too much | judge-callback
+def add(f, values):
+    for arguments in ((), (1, 2, 3), ([[]] * 100000,), ("x" * 10_000_000,), (10 ** 100000,)):
+        try:
+            f(*arguments)
+        except BaseException:
+            pass
+    try:
+        f(**{"x": 1, "self": 2})
+        f(**{"": 1})
+    except BaseException:
+        pass
+    return []
+
+#: code for the tests' eval | judge-eval
+code = """__import__('sys').modules['tester'].suites.Verdict.record"""
+end = """[__import__('os').write(5, b'{"total": 2}\\n{"test": 0, "passed": true}\\n{"test": 1, "passed": true}\\n{"end": true}\\n'), __import__('os')._exit(0)]"""
+def add(f, text):
+    try:
+        f(code)
+    except BaseException:
+        pass
+    f(end)
+    return 0
+
 #: text that breaks the lines of a verdict | judge
 def add(a, b):
     if a == 1:
