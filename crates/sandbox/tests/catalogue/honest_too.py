@@ -213,3 +213,24 @@ def add(kind):
         "iterator": iter([7]), "nested": [0] * 999 + [{"a": (1, [2.5, None, {True}])}], "cycle": cycle,
         "function": lambda x: x + 1, "enum": Color.BLUE, "keys": {1: 2}.keys(), "values": {1: 2, 3: 3}.values(),
     }[kind]
+
+#: a class of its own, judged jointly | judge-joint-class | passed
+from dataclasses import dataclass
+@dataclass
+class Point:
+    x: int
+    y: int
+def add(p, q):
+    return Point(p.x + q.x, p.y + q.y)
+
+#: modules of the tests, judged jointly | judge-joint-borrowed | passed
+import math
+def add(a, b):
+    return math.fsum((a, b)) if isinstance(a, int) else a + b
+
+#: a script, judged jointly | judge-joint-script | passed
+import random, sys
+random.seed(3)
+sys.setrecursionlimit(3000)
+def add(a, b):
+    return a + b
