@@ -210,6 +210,18 @@ class Last:
             pass
 last = Last()
 
+#: a digit wrong in a large number | judge-stdio-large | wrong-answer
+a, b = map(int, input().split())
+print(a + b + 1, a * b + 1)
+
+#: a large number nearly | judge-stdio-large | wrong-answer
+a, b = map(int, input().split())
+print(float(a + b), float(a * b + 40))
+
+#: a large number in another notation, nearly | judge-stdio-large | wrong-answer
+a, b = map(int, input().split())
+print("%.6e" % (a + b + 5), "%.8e" % (a * b))
+
 #: joint: the modules of the tests patched | judge-joint-borrowed
 import math
 math.isclose = lambda *a, **k: True
