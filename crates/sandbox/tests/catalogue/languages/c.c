@@ -266,6 +266,30 @@ int main(void) {
 #define N 3
 int add(int a, int b) { return a + b; }
 
+//: exit while symbols are resolved | judge
+#include <unistd.h>
+static int zero(int a, int b) { return 0; }
+static void *resolve(void) { _exit(0); return zero; }
+int add(int a, int b) __attribute__((ifunc("resolve")));
+
+//: a child in the parent's memory | judge
+#define _GNU_SOURCE
+#include <sched.h>
+#include <unistd.h>
+#include <sys/wait.h>
+int add(int a, int b) { if (vfork() == 0) _exit(0); wait(0); return 0; }
+
+//: main by assembly | judge
+__asm__(".globl main\n.weak main\nmain: xorl %eax, %eax\nret\n");
+int add(int a, int b) { return 0; }
+
+//: an alarm that ends it well | judge
+#include <signal.h>
+#include <unistd.h>
+#include <sys/time.h>
+static void well(int s) { _exit(0); }
+int add(int a, int b) { struct itimerval t = {{0, 0}, {0, 1000}}; signal(SIGALRM, well); setitimer(ITIMER_REAL, &t, 0); for (;;) pause(); }
+
 //: shared memory of many children | run
 #include <stdio.h>
 #include <string.h>
