@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::cgroup::Cgroup;
 use crate::root::{Step, plan};
-use crate::spawn::{Apart, Launch, LaunchError, is_root, landlock_version, launch};
+use crate::spawn::{
+    Apart, Launch, LaunchError, MAPPING_USERS, MOUNTING_PROC, is_root, landlock_version, launch,
+};
 use crate::{Isolation, SandboxError};
 
 /// What one isolation layer is on this machine.
@@ -36,15 +38,23 @@ pub fn probe() -> Vec<LayerReport> {
         },
         hint: found.err().map(|(_, hint)| hint.to_owned()),
     };
-    let apart = choose_apart(&steps);
+    let apart = choose_apart(&steps, true);
+    let proc = match &apart {
+        Ok(_) => Ok("own processes only; a run is watched by it".to_owned()),
+        Err(error) => Err(why_not(error)),
+    };
+    let apart = match apart {
+        Err(error) if error.doing == MOUNTING_PROC => choose_apart(&steps, false),
+        other => other,
+    };
     let namespaces = match &apart {
         Ok(apart) if apart.has_user_namespace => {
             Ok("mount, pid, net, ipc, uts, cgroup in a user namespace".to_owned())
         }
         Ok(_) => Ok("mount, pid, net, ipc, uts, cgroup, made by root".to_owned()),
-        Err(error) => Err((why_no_namespaces(error), NAMESPACE_HINT)),
+        Err(error) => Err(why_not(error)),
     };
-    let root = apart.map(|_| "read-only /usr, own /proc, /tmp and /dev".to_owned());
+    let root = apart.map(|_| "read-only /usr, own /tmp and /dev".to_owned());
     let landlock = match landlock_version() {
         0 => Err(("the kernel offers no Landlock".to_owned(), LANDLOCK_HINT)),
         version => Ok(format!("version {version}")),
@@ -60,7 +70,8 @@ pub fn probe() -> Vec<LayerReport> {
     };
     vec![
         report("namespaces", true, namespaces),
-        report("private-root", true, root.map_err(|e| (why_no_namespaces(&e), NAMESPACE_HINT))),
+        report("private-root", true, root.map_err(|e| why_not(&e))),
+        report("private-proc", true, proc),
         report("no-new-privileges", true, Ok("prctl".into())),
         report(
             "plain-user",
@@ -76,9 +87,47 @@ pub fn probe() -> Vec<LayerReport> {
 }
 
 const NAMESPACE_HINT: &str = "allow user namespaces (sysctl user.max_user_namespaces=15000, \
-    kernel.apparmor_restrict_unprivileged_userns=0); in a container, start it with --privileged or \
+    kernel.apparmor_restrict_unprivileged_userns=0); a chroot forbids them; in a container, start it with --privileged or \
     --security-opt seccomp=unconfined --security-opt systempaths=unconfined; or set isolation = \"standard\"";
 const LANDLOCK_HINT: &str = "use Linux 5.13 or newer with landlock in the lsm= list of the kernel command line; or set isolation = \"standard\"";
+
+const PROC_HINT: &str = "start the container with --security-opt systempaths=unconfined (podman: unmask=ALL), outside of one use \
+    Linux 5.8 or newer; or set isolation = \"standard\"";
+const USERS_HINT: &str = "run hone as an ordinary user, or add those capabilities to the container; or set isolation = \"standard\"";
+
+const CHROOT_HINT: &str = "run hone outside of it, or enter the folder by a container's tools or bwrap, which use pivot_root; or set \
+    isolation = \"standard\"";
+
+/// Whether the root folder is not that of the first process, or not even a mount; not everybody can tell.
+fn is_chroot() -> bool {
+    let place = |path: &str| {
+        std::fs::metadata(path)
+            .ok()
+            .map(|m| (std::os::unix::fs::MetadataExt::dev(&m), std::os::unix::fs::MetadataExt::ino(&m)))
+    };
+    let is_mount = |text: String| text.lines().any(|line| line.split(' ').nth(4) == Some("/"));
+    let is_moved = place("/proc/1/root").is_some_and(|first| Some(first) != place("/"));
+    is_moved || std::fs::read_to_string("/proc/self/mountinfo").is_ok_and(|text| !is_mount(text))
+}
+
+/// Why this machine does not offer what failed, in one sentence, and how to get it.
+fn why_not(error: &LaunchError) -> (String, &'static str) {
+    if error.doing == MOUNTING_PROC {
+        let reason = format!(
+            "a /proc of its own cannot be mounted, as where a container masks parts of its own ({})",
+            error.error
+        );
+        return (reason, PROC_HINT);
+    }
+    if error.doing == MAPPING_USERS && is_root() {
+        let reason = "root may not become another user here, as in a container without the capabilities SETUID and SETGID";
+        return (format!("{reason} ({})", error.error), USERS_HINT);
+    }
+    if is_chroot() {
+        return (format!("user namespaces are forbidden within a chroot ({error})"), CHROOT_HINT);
+    }
+    (why_no_namespaces(error), NAMESPACE_HINT)
+}
 
 /// Why this machine offers no namespaces, in one sentence, as far as it can be told.
 fn why_no_namespaces(error: &LaunchError) -> String {
@@ -126,7 +175,7 @@ pub(crate) struct Layers {
 impl Layers {
     /// Chooses what `isolation` demands and this machine offers; an error if a demanded layer is missing.
     pub(crate) fn choose(isolation: Isolation, steps: &[Step]) -> Result<Layers, SandboxError> {
-        let none = Apart { has_namespaces: false, has_user_namespace: false };
+        let none = Apart { has_namespaces: false, has_user_namespace: false, has_proc: false };
         if isolation == Isolation::None {
             return Ok(Layers { apart: none, has_seccomp: false, has_landlock: false, has_cgroup: false });
         }
@@ -136,13 +185,19 @@ impl Layers {
             reason,
             hint: hint.into(),
         };
-        let apart = match choose_apart(steps) {
+        let apart = match choose_apart(steps, true) {
             Ok(apart) => apart,
             Err(error) if is_strict => {
-                return Err(missing("namespaces", why_no_namespaces(&error), NAMESPACE_HINT));
+                let layer = if error.doing == MOUNTING_PROC { "private-proc" } else { "namespaces" };
+                let (reason, hint) = why_not(&error);
+                return Err(missing(layer, reason, hint));
+            }
+            Err(error) if error.doing == MOUNTING_PROC => {
+                tracing::warn!(reason = why_not(&error).0, "processes that programs start are not watched");
+                choose_apart(steps, false).unwrap_or(none)
             }
             Err(error) => {
-                tracing::warn!(reason = why_no_namespaces(&error), "programs run without namespaces");
+                tracing::warn!(reason = why_not(&error).0, "programs run without namespaces");
                 none
             }
         };
@@ -170,6 +225,9 @@ impl Layers {
         if self.apart.has_namespaces {
             names.extend(["namespaces", "private-root"]);
         }
+        if self.apart.has_proc {
+            names.push("private-proc");
+        }
         if self.apart.has_user_namespace {
             names.push("user-namespace");
         }
@@ -184,9 +242,9 @@ impl Layers {
 }
 
 /// The strongest namespaces that a real attempt succeeds with: in a user namespace, else (root only) without.
-fn choose_apart(steps: &[Step]) -> Result<Apart, LaunchError> {
+fn choose_apart(steps: &[Step], has_proc: bool) -> Result<Apart, LaunchError> {
     let attempt = |has_user_namespace: bool| {
-        let apart = Apart { has_namespaces: true, has_user_namespace };
+        let apart = Apart { has_namespaces: true, has_user_namespace, has_proc };
         let null = std::fs::File::open("/dev/null")
             .map_err(|error| LaunchError { doing: "opening /dev/null".into(), error })?;
         let fd = std::os::fd::AsFd::as_fd(&null);

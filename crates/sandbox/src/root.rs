@@ -20,7 +20,7 @@ pub(crate) enum Step {
     File(CString, Vec<u8>),
     /// A new file system of a type, at a path, with options.
     Mount(&'static std::ffi::CStr, CString, CString),
-    /// A new `/proc` that shows only own processes; the program can do without.
+    /// A new `/proc` that shows only own processes; where `Apart::has_proc` is not demanded, a run can do without.
     Proc(CString),
     /// A recursive bind mount.
     Bind(CString, CString),

@@ -26,6 +26,8 @@ pub(crate) struct Apart {
     pub(crate) has_namespaces: bool,
     /// A new user namespace around them.
     pub(crate) has_user_namespace: bool,
+    /// A `/proc` of its own, by which the zygote watches a run's processes. Containers that mask parts of theirs forbid it.
+    pub(crate) has_proc: bool,
 }
 
 /// Everything the child needs, allocated beforehand.
@@ -45,6 +47,11 @@ pub(crate) struct Launch<'a> {
     /// The plain uid a root parent gives to programs, mapped to `INNER_UID`.
     pub(crate) plain_uid: u32,
 }
+
+/// What `LaunchError::doing` says where the private `/proc` failed.
+pub(crate) const MOUNTING_PROC: &str = "mounting a private /proc";
+/// What it says where root may not give the new user namespace a plain user.
+pub(crate) const MAPPING_USERS: &str = "mapping users";
 
 /// Why a start failed: the step, and the system's error.
 #[derive(Debug)]
@@ -150,7 +157,7 @@ pub(crate) fn launch(launch: &Launch<'_>, prepare: impl FnOnce(i32)) -> Result<C
     drop(status_write);
     drop(go_read);
     if launch.apart.has_namespaces && launch.apart.has_user_namespace {
-        map_users(child.pid, launch.plain_uid).map_err(|e| fail("mapping users", e))?;
+        map_users(child.pid, launch.plain_uid).map_err(|e| fail(MAPPING_USERS, e))?;
     }
     prepare(child.pid);
     rustix::io::write(&go_write, b"g").map_err(|e| fail("starting the worker", e.into()))?;
@@ -161,6 +168,7 @@ pub(crate) fn launch(launch: &Launch<'_>, prepare: impl FnOnce(i32)) -> Result<C
             let step = u32::from_le_bytes([report[0], report[1], report[2], report[3]]) as usize;
             let errno = i32::from_le_bytes([report[4], report[5], report[6], report[7]]);
             let doing = match launch.root.get(step) {
+                Some(Step::Proc(_)) => MOUNTING_PROC.to_owned(),
                 Some(step) => format!("building the private root ({step:?})"),
                 None => stage_name(step - launch.root.len()).to_owned(),
             };
@@ -201,28 +209,40 @@ fn pipe() -> std::io::Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
 }
 
-/// Root maps itself and one plain user; an ordinary user can only map itself.
+/// Root maps itself and one plain user; an ordinary user can only map itself, also one that is called root here.
 fn map_users(pid: i32, plain_uid: u32) -> std::io::Result<()> {
     // SAFETY: take no arguments and cannot fail.
     let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
     let write = |file: &str, text: String| std::fs::write(format!("/proc/{pid}/{file}"), text);
     if uid == 0 {
-        write("uid_map", format!("0 0 1\n{INNER_UID} {plain_uid} 1\n"))?;
-        return write("gid_map", format!("0 0 1\n{INNER_UID} {plain_uid} 1\n"));
+        match write("uid_map", format!("0 0 1\n{INNER_UID} {plain_uid} 1\n")) {
+            Err(_) if is_plain_outside() => {}
+            written => {
+                written?;
+                return write("gid_map", format!("0 0 1\n{INNER_UID} {plain_uid} 1\n"));
+            }
+        }
     }
     write("setgroups", "deny".into())?;
     write("uid_map", format!("{INNER_UID} {uid} 1\n"))?;
     write("gid_map", format!("{INNER_UID} {gid} 1\n"))
 }
 
+/// Whether this process, root of its user namespace, is another user outside of it, as in `unshare --map-root-user`.
+fn is_plain_outside() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let mut numbers = map.split_whitespace().filter_map(|n| n.parse::<u64>().ok());
+    matches!((numbers.next(), numbers.next()), (Some(0), Some(outside)) if outside != 0)
+}
+
 const STAGES: [&str; 7] = [
     "waiting for the supervisor",
-    "naming the host",
     "placing descriptors",
     "keeping capabilities",
     "no_new_privs",
     "the parent-death signal",
     "executing the interpreter",
+    "becoming a plain user",
 ];
 
 fn stage_name(stage: usize) -> &'static str {
@@ -250,7 +270,6 @@ fn child_main(
         }
     };
     let stages = launch.root.len();
-    let is_ok = |result: c_long| result >= 0;
     // SAFETY: system calls whose pointers are to memory allocated before the clone, or to this stack.
     unsafe {
         // A parent that is killed before it says go: its signal ends this child and, if it died before the signal was asked
@@ -266,14 +285,23 @@ fn child_main(
         libc::umask(0o022);
         reset_signals();
         for (index, step) in launch.root.iter().enumerate() {
-            if !perform(step) {
+            if !perform(step) && (launch.apart.has_proc || !matches!(step, Step::Proc(_))) {
                 failed(index);
             }
         }
-        if launch.apart.has_namespaces && !is_ok(libc::sethostname(c"sandbox".as_ptr(), 7).into()) {
-            failed(stages + 1);
+        if launch.apart.has_namespaces {
+            // Containers whose seccomp profile allows all the rest may forbid this; the name keeps nothing from anybody.
+            let _ = libc::sethostname(c"sandbox".as_ptr(), 7);
         }
         if launch.command.is_empty() {
+            // Programs of a root without a user namespace become this user.
+            let is_root = !launch.apart.has_user_namespace && libc::getuid() == 0;
+            let plain = launch.plain_uid;
+            if is_root
+                && (libc::setresgid(plain, plain, plain) != 0 || libc::setresuid(plain, plain, plain) != 0)
+            {
+                failed(stages + STAGES.len() - 1);
+            }
             libc::_exit(0);
         }
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
@@ -281,7 +309,7 @@ fn child_main(
         let errors = libc::fcntl(launch.errors.as_raw_fd(), libc::F_DUPFD, 64);
         let report = libc::fcntl(status, libc::F_DUPFD_CLOEXEC, 64);
         if null < 0 || control < 0 || errors < 0 || report < 0 {
-            failed(stages + 2);
+            failed(stages + 1);
         }
         libc::dup2(null, 0);
         libc::dup2(null, 1);
@@ -299,20 +327,20 @@ fn child_main(
             libc::_exit(127)
         };
         if launch.apart.has_user_namespace && libc::getuid() != 0 && !keep_capabilities() {
-            failed(3);
+            failed(2);
         }
         if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1 as c_ulong, zero, zero, zero) != 0 {
-            failed(4);
+            failed(3);
         }
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_ulong, zero, zero, zero) != 0 {
-            failed(5);
+            failed(4);
         }
         // The parent may have died before the signal was asked for (its pid is not visible in a new namespace).
         if !launch.apart.has_namespaces && libc::getppid() as u32 != parent {
             libc::_exit(127);
         }
         libc::execve(argv[0], argv.as_ptr(), envp.as_ptr());
-        failed(6)
+        failed(5)
     }
 }
 
@@ -378,9 +406,7 @@ unsafe fn perform(step: &Step) -> bool {
             }
             Step::Proc(to) => {
                 let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-                let _ =
-                    mount(c"proc".as_ptr(), to, c"proc".as_ptr(), flags, c"hidepid=2,subset=pid".as_ptr());
-                true
+                mount(c"proc".as_ptr(), to, c"proc".as_ptr(), flags, c"hidepid=2,subset=pid".as_ptr())
             }
             Step::Bind(from, to) => {
                 mount(from.as_ptr(), to, ptr::null(), libc::MS_BIND | libc::MS_REC, ptr::null())

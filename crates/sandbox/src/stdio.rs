@@ -147,14 +147,19 @@ fn whole_power(text: &str) -> Option<i64> {
 }
 
 /// Whether two words are numbers and differ by no more than `tolerance(|expected|)`. Whole numbers must be equal:
-/// a part of a large one would forgive a wrong digit.
+/// a part of a large one would forgive a wrong digit. So a number with a fraction must round to the whole one expected.
 fn are_close(expected: &str, found: &str, tolerance: impl Fn(f64) -> f64) -> bool {
     let (Some(exact), Some(other)) = (Decimal::read(expected), Decimal::read(found)) else { return false };
     let is_whole = |text: &str| !text.contains(['.', 'e', 'E']);
     if is_whole(expected) && is_whole(found) {
         return exact == other;
     }
+    // Beyond that, a double does not tell neighbouring whole numbers apart.
+    const EXACT: f64 = (1_u64 << 52) as f64;
     match (expected.parse::<f64>(), found.parse::<f64>()) {
+        (Ok(e), Ok(f)) if is_whole(expected) && e.is_finite() && f.is_finite() => {
+            exact == other || e.abs() < EXACT && (e - f).abs() <= tolerance(e.abs()).min(0.499_999)
+        }
         (Ok(e), Ok(f)) if e.is_finite() && f.is_finite() => (e - f).abs() <= tolerance(e.abs()),
         _ => exact == other,
     }
@@ -256,7 +261,11 @@ mod tests {
             ("0.33", "0.34", false),
             ("3", "3.0", true),
             ("1000000007", "1000000008", false),
-            ("1000000007", "1000000008.0", true),
+            ("1000000007", "1000000008.0", false),
+            ("1000000007", "1000000007.25", true),
+            ("123456789012345678", "123456789012345680.0", false),
+            ("123456789012345678", "1.23456789012345678e17", true),
+            ("1000000007.5", "1000000008.5", true),
             ("", "", true),
             ("", "0", false),
             ("1e400", "1e401", false),
@@ -273,6 +282,9 @@ mod tests {
             ("0.3333333", "0.33333334", true),
             ("0.333", "0.334", false),
             ("1000000007", "1000000008", false),
+            ("1000000007", "1000000040.0", false),
+            ("20000003", "2.0000010e7", false),
+            ("3", "3.0000001", true),
             ("YES", "Yes", false),
             ("nan", "inf", false),
         ] {

@@ -140,5 +140,9 @@ class Outbox:
         self.take_down_scalars()
         self.most, self.count = min(2 * self.most, self.limit), 0
         self.write()
-        sys.stdout.flush()
+        try:
+            sys.stdout.flush()
+        except Exception:
+            # The program may have put anything there.
+            pass
         self.last_s = time.monotonic()

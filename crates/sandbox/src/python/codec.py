@@ -113,6 +113,10 @@ def _parts(v, t):
         return b"Q", [v.numerator, v.denominator], False
     if t is datetime.timedelta:
         return b"1", [v.days, v.seconds, v.microseconds], False
+    if t is datetime.timezone:
+        return b"5", list(v.__getinitargs__()), False
+    if t is datetime.datetime and type(v.tzinfo) is datetime.timezone:
+        return b"6", [v.replace(tzinfo=None), v.tzinfo], False
     if t is datetime.datetime and v.tzinfo is None:
         return b"2", [v.year, v.month, v.day, v.hour, v.minute, v.second, v.microsecond, v.fold], False
     if t is datetime.date:
@@ -317,6 +321,10 @@ def _finish(tag, parts, target):
         return datetime.date(*_ints(parts, 3))
     if tag == b"4":
         return datetime.time(*_ints(parts[:4], 4), fold=parts[4])
+    if tag == b"5":
+        return datetime.timezone(*parts)
+    if tag == b"6":
+        return _exact(parts[0], datetime.datetime).replace(tzinfo=_exact(parts[1], datetime.timezone))
     if tag == b"y":
         return TYPES[_exact(parts[0], str)]
     if tag == b"A":
@@ -342,7 +350,7 @@ def _ints(parts, n):
 _FIXED = {b"N": None, b"T": True, b"F": False, b"E": Ellipsis, b"M": NotImplemented}
 _TEXTS = (b"s", b"b", b"I")
 _EMPTY = {b"d": dict, b"O": collections.OrderedDict, b"C": collections.Counter, b"S": set, b"q": collections.deque}
-_GROUPS = frozenset(bytes((c,)) for c in b"ltdSZgGBqOCkveDQ1234yAn=X")
+_GROUPS = frozenset(bytes((c,)) for c in b"ltdSZgGBqOCkveDQ123456yAn=X")
 
 
 def decode(data, resolve, make, pos=0):

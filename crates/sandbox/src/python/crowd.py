@@ -9,6 +9,7 @@ crowd comes to its end, then, and on a quiet machine soon. When a run has to end
 
 import _signal
 import os
+import re
 import time
 
 # More processes than that are a crowd.
@@ -21,6 +22,12 @@ REST_MS = 300
 TURN_NS = 50_000_000
 # So often even those that stand still are looked at: one of them may have let another go on.
 LOOKS_UNTIL_ALL = 4
+# An exact look at memory took so long; for so many times that, there is no other.
+RESTS_A_LOOK = 10
+# Memory that is no file's: pages of its own, and of shared mappings and memory files.
+RESIDENT = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+)", re.MULTILINE)
+# The same, where a page that several processes map counts once among them.
+PROPORTIONAL = re.compile(rb"^Pss_(?:Anon|Shmem):\s+(\d+)", re.MULTILINE)
 
 
 class Census:
@@ -28,6 +35,7 @@ class Census:
 
     def __init__(self):
         self.rows = {}
+        self.next_exact_s = 0.0
 
     def take(self, names, still=()):
         """Looks at all of these; those that stand `still` are as they were."""
@@ -43,9 +51,23 @@ class Census:
         """CPU time, of ended children that were waited for too."""
         return sum(row[1] for row in self.rows.values())
 
-    def pages(self):
-        """Resident pages that are not of files."""
-        return sum(row[2] for row in self.rows.values())
+    def holds_more(self, most_bytes, page_bytes):
+        """Whether the processes together hold more memory than `most_bytes`, files not counted.
+
+        Three looks, each dearer and closer than the one before: at all that is resident, at what of that is no file's, and
+        at each page once, as processes that were forked share what they have not written to.
+        """
+        if sum(row[2] for row in self.rows.values()) * page_bytes <= most_bytes:
+            return False
+        if sum(kibibytes(name, "status", RESIDENT) for name in self.rows) << 10 <= most_bytes:
+            return False
+        began = time.monotonic()
+        if began < self.next_exact_s:
+            return False
+        found = sum(exact_kibibytes(name) for name in self.rows) << 10
+        ended = time.monotonic()
+        self.next_exact_s = ended + RESTS_A_LOOK * (ended - began)
+        return found > most_bytes
 
     def busy(self):
         """Those that run or want to."""
@@ -56,15 +78,29 @@ class Census:
 
 
 def look_at(name):
-    """State, ticks and pages of a process; None if it is gone."""
+    """State, ticks and resident pages of a process; None if it is gone."""
     try:
         with open("/proc/%s/stat" % name, "rb", 0) as file:
             fields = file.read(1024).rpartition(b")")[2].split()
         with open("/proc/%s/statm" % name, "rb", 0) as file:
             pages = file.read(256).split()
-        return fields[0], sum(map(int, fields[11:15])), int(pages[1]) - int(pages[2])
+        return fields[0], sum(map(int, fields[11:15])), int(pages[1])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def exact_kibibytes(name):
+    """What a process holds, with its part of what it shares; all of that where the kernel does not tell the parts."""
+    return kibibytes(name, "smaps_rollup", PROPORTIONAL) or kibibytes(name, "status", RESIDENT)
+
+
+def kibibytes(name, file, fields):
+    """The sum of these fields of a process; nothing once it is gone."""
+    try:
+        with open("/proc/%s/%s" % (name, file), "rb", 0) as text:
+            return sum(map(int, fields.findall(text.read(4096))))
+    except OSError:
+        return 0
 
 
 class Crowd:

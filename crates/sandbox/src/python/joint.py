@@ -5,6 +5,7 @@ to notice is noticed: lines without the run's secret, a changed `unittest`, chan
 It is chosen for a task openly, and the verdict says so.
 """
 
+import ast
 import builtins
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 
 import program
 import suites
+import syntax
 
 VERDICT_FD = 3
 
@@ -42,6 +44,34 @@ def machinery(is_unittest):
     found = [(vars(place), n, v, getattr(v, "__code__", None)) for place in places for n, v in list(vars(place).items())]
     modules = [n for n in sys.modules if n.partition(".")[0] == "unittest"]
     return found + [(sys.modules, n, sys.modules[n], None) for n in modules]
+
+
+# Modules whose functions are theirs to exchange who use them, such as `sys.excepthook`.
+HOOKED_MODULES = ("sys", "warnings", "unittest")
+
+
+def borrowed(sources):
+    """Like `machinery`: what the tests import of the standard library, and the methods of its classes; and whether the tests
+    may exchange any of it themselves, as mocks do."""
+    names, is_patching, found = set(), False, []
+    for source in sources:
+        try:
+            nodes = syntax.nodes(ast.parse(source))
+        except (SyntaxError, ValueError):
+            continue
+        names |= syntax.Names(nodes).modules
+        is_patching |= "patch" in source or "mock" in source or "setattr" in source
+        is_patching |= any(type(n) is ast.Attribute and type(n.ctx) is ast.Store for n in nodes)
+    for name in sorted((names & sys.stdlib_module_names).difference(HOOKED_MODULES)):
+        try:
+            module = sys.modules[name] if name in sys.modules else __import__(name)
+        except Exception:
+            continue
+        found.append((sys.modules, name, module, None))
+        for place in [module, *(v for v in vars(module).values() if isinstance(v, type) and v.__flags__ & 1 << 9)]:
+            names = [(n, v) for n, v in vars(place).items() if callable(v)]
+            found += [(vars(place), n, v, getattr(v, "__code__", None)) for n, v in names]
+    return found, is_patching
 
 
 def tampering(before):
@@ -139,6 +169,8 @@ def run_joint():
             errors.append(describe(error))
 
     before = machinery(kind == "unittest")
+    # Of `check`, the last part is a name, which does no harm.
+    tools, is_patching = borrowed(parts)
     module = code = None
     try:
         module, code = program.load(source, "solution", "solution.py")
@@ -156,9 +188,15 @@ def run_joint():
         program.leave(0)
     if os.getpid() != owner:
         os._exit(0)
-    verdict = JUDGES[kind](module, module.__dict__, say, lambda: tampering(before), blame, *parts)
+    # Before the tests begin, a change is never their own.
+    objection = tampering(tools)
+
+    def is_sound():
+        return objection or tampering(before if is_patching else before + tools)
+
+    verdict = JUDGES[kind](module, module.__dict__, say, is_sound, blame, *parts)
     if os.getpid() != owner:
         os._exit(0)
     verdict.error = errors[0] if errors else None
-    verdict.finish(tampering(before), end=True)
+    verdict.finish(is_sound(), end=True)
     program.leave(0)

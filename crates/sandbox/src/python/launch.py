@@ -41,7 +41,9 @@ def prepare(zygote, payload_fd):
     if config["has_mounts"]:
         folder = order["program"].encode()
         size = sum(len(data) + 8192 for _, data in files) + (64 << 10)
-        options = b"size=%d,nr_inodes=%d,mode=755" % (size, 4 * len(files) + 64)
+        # Each part of a name may be a folder of its own: Java has one for each part of a package.
+        inodes = sum(1 + len(name.split(b"/")) for name, _ in files) + 64
+        options = b"size=%d,nr_inodes=%d,mode=755" % (size, inodes)
         check(libc.unshare(NEW_MOUNTS), "an own mount namespace")
         check(libc.mount(b"program", folder, b"tmpfs", ctypes.c_ulong(NO_SETUID_NO_DEVICES), options), "mounting")
         place(folder, files)

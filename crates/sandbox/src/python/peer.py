@@ -457,3 +457,12 @@ def write_back(args, kwargs, after):
         elif type(before).__name__ == "deque":
             before.clear()
             before.extend(now)
+        elif is_twin(before) and before is not now:
+            before.__dict__.clear()
+            before.__dict__.update(now.__dict__)
+
+
+def is_twin(value):
+    """Whether it is, among arguments that came back, an instance of a class that both ends define."""
+    kind = type(value)
+    return bool(kind.__flags__ & 1 << 9 and kind.__dictoffset__) and not isinstance(value, dict)

@@ -4,6 +4,7 @@ Everything here shares a process with the program, so nothing it says is believe
 where the program failed, answers are data.
 """
 
+import _thread
 import builtins
 import os
 import sys
@@ -13,6 +14,10 @@ import peer as channel
 
 RPC_FD = 3
 PAYLOAD_FD = 4
+# Programs that say one of these may read their own file, or have it run by other interpreters: only they get one.
+FILE_WORDS = ("__file__", "spawn", "forkserver") + (("multiprocessing", "ProcessPool") if sys.version_info >= (3, 14) else ())
+# Programs that say one of these may hold what acts when it goes: finalizers, writers of their own with unwritten text.
+END_WORDS = ("__del__", "open(1", "'w'", '"w"', "/dev/std", "fdopen(", "FileIO(", "IOWrapper(", "BufferedWriter(")
 
 
 def segments(fd):
@@ -61,7 +66,9 @@ def describer(filename):
             message = ""
         simple = (int, float, str, bool, bytes, type(None))
         args = error.args if type(error.args) is tuple else ()
-        if not all(type(a) in simple and (type(a) is not int or a.bit_length() < 4096) for a in args):
+        # A class that makes its text itself leaves the other end no way to make it of the arguments.
+        has_own_text = any("__str__" in vars(c) and c.__module__ != "builtins" for c in type(error).__mro__)
+        if has_own_text or not all(type(a) in simple and (type(a) is not int or a.bit_length() < 4096) for a in args):
             args = (message,)
         args = tuple(a[:2000] if type(a) in (str, bytes) else a for a in args[:8])
         try:
@@ -77,6 +84,10 @@ def load(source, name, filename):
     """Runs `source` as a real module, so that dataclasses, pickle and inspect work as in a file."""
     module = type(sys)(name)
     module.__file__ = "/tmp/" + filename
+    if any(word in source for word in FILE_WORDS):
+        module.__file__ = os.path.abspath(filename)
+        with open(module.__file__, "w", encoding="utf-8") as file:
+            file.write(source)
     module.__builtins__ = builtins
     sys.modules[name] = module
     sys.argv = [filename]
@@ -91,15 +102,44 @@ def report(kind, message, line, column, is_compile_error):
     """One advisory report to the supervisor."""
     import json
 
-    body = {"kind": kind[:200], "message": message[:2000], "line": line, "column": column, "compile": is_compile_error}
+    message = message[:2000].encode("utf-8", "replace").decode()
+    body = {"kind": kind[:200], "message": message, "line": line, "column": column, "compile": is_compile_error}
     try:
         os.write(RPC_FD, json.dumps(body).encode())
     except OSError:
         pass
 
 
-def leave(code):
-    """Ends the process as the interpreter would, without the cost of taking it apart."""
+def text(source):
+    """A program's text: a byte order mark is not part of it, and what is no UTF-8 is replaced."""
+    return source.decode("utf-8-sig", "replace")
+
+
+def flush(stream):
+    """Writes out what a stream holds, where the program has left a stream there that can."""
+    try:
+        stream.flush()
+    except BaseException:
+        pass
+
+
+def let_go():
+    """What of the interpreter's end can be seen: finalizers run, and writers write what they hold."""
+    import gc
+    import io
+
+    for thing in gc.get_objects():
+        try:
+            if isinstance(thing, io.IOBase):
+                flush(thing)
+            elif hasattr(type(thing), "__del__"):
+                type(thing).__del__(thing)
+        except BaseException:
+            pass
+
+
+def leave(code, source=""):
+    """Ends the process as the interpreter would after the program `source`, without the cost of taking it apart."""
     try:
         if "threading" in sys.modules:
             sys.modules["threading"]._shutdown()
@@ -109,10 +149,10 @@ def leave(code):
     except BaseException:
         pass
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BaseException:
-            pass
+        flush(stream)
+    if any(word in source for word in END_WORDS):
+        let_go()
+        flush(sys.stdout)
     os._exit(code)
 
 
@@ -144,7 +184,7 @@ def run_script():
     """A plain run: the program is `__main__`, stdin and stdout are its own."""
     filename = "program.py"
     os.set_inheritable(RPC_FD, False)
-    source = segments(PAYLOAD_FD)[0].decode("utf-8", "replace")
+    source = text(segments(PAYLOAD_FD)[0])
     try:
         module, code = load(source, "__main__", filename)
     except BaseException as error:
@@ -165,7 +205,7 @@ def run_script():
             show(error, filename)
         except BaseException:
             pass
-    leave(status)
+    leave(status, source)
 
 
 def exports(module):
@@ -183,6 +223,17 @@ def exports(module):
         else:
             found[name] = ("object",)
     return found
+
+
+def in_turns(ask):
+    """Threads of the program may call the tests' functions at the same time; each waits for its own answer."""
+    turn = _thread.RLock()
+
+    def asked(*args, **kwargs):
+        with turn:
+            return ask(*args, **kwargs)
+
+    return asked
 
 
 def share(peer, module, names):
@@ -229,8 +280,9 @@ def converse(rpc_fd, payload_fd):
     filename = "solution.py"
     owner = os.getpid()
     describe = describer(filename)
-    source = segments(payload_fd)[0].decode("utf-8", "replace")
+    source = text(segments(payload_fd)[0])
     peer = channel.Peer(rpc_fd, None, describe, is_other_trusted=True)
+    peer.ask = in_turns(peer.ask)
     try:
         module, code = load(source, "solution", filename)
     except BaseException as error:
@@ -262,7 +314,7 @@ def converse(rpc_fd, payload_fd):
                 ahead.answer_all(peer, message[1], caller(module), message[2], 1)
             else:
                 peer.answer(message)
-            sys.stdout.flush()
+            flush(sys.stdout)
     except channel.Gone:
         return 0
     except BaseException:

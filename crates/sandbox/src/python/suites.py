@@ -24,7 +24,7 @@ class Verdict:
     def record(self, index, is_passed, message=None):
         if not is_passed and self.results.get(index, True):
             self.results[index] = False
-            self.say(test=index, passed=False, message=(message or "")[:2000])
+            self.say(test=index, passed=False, message=plain(message or ""))
         self.results.setdefault(index, is_passed)
 
     def fail_all(self, message):
@@ -50,13 +50,18 @@ class Verdict:
         self.say(*lines, **last)
 
 
+def plain(text):
+    """Text for a line of the verdict, bounded; lone halves of surrogate pairs are in no JSON that others read."""
+    return text[:2000].encode("utf-8", "replace").decode()
+
+
 def report(error):
     """The solution's own error, described by its process: names, message, arguments, line, column."""
     names, message, _, line, column = error
     kind = names[0] if type(names) is tuple and names and type(names[0]) is str else "Exception"
     return {
-        "kind": kind[:200],
-        "message": message[:2000] if type(message) is str else "",
+        "kind": plain(kind)[:200],
+        "message": plain(message) if type(message) is str else "",
         "line": line if type(line) is int and 0 < line < 1 << 31 else 0,
         "column": column if type(column) is int and 0 < column < 1 << 31 else 0,
     }

@@ -37,11 +37,12 @@ def nodes(tree):
 
 
 class Names:
-    """Names that tests read (`used`), read attributes of (`bases`), give a meaning to (`own`), some of those by an import
+    """Names that tests read (`used`), read attributes of (`bases`, and with these as pairs `reads`), give a meaning to (`own`), some of those by an import
     (`imported`), and the modules they import."""
 
     def __init__(self, found):
         self.used, self.bases, self.own, self.imported, self.modules = set(), set(), set(), set(), set()
+        self.reads = set()
         for node in found:
             kind = type(node)
             if kind is ast.Name:
@@ -49,6 +50,7 @@ class Names:
             elif kind is ast.Attribute:
                 if type(node.value) is ast.Name:
                     self.bases.add(node.value.id)
+                    self.reads.add((node.value.id, node.attr))
             elif kind in DEFINITIONS:
                 self.own.add(node.name)
             elif kind is ast.arg:

@@ -50,13 +50,19 @@ class TesterPeer(channel.Peer):
         return standard(module, name)
 
     def may_share(self, value):
-        return type(value) in SHARED
+        return type(value) in SHARED and not is_reaching(value)
 
     def may_be_asked(self, target):
         return self.was_shared(target)
 
 
 SHARED = (type(say), type(len), type(str.upper), type("".upper), type)
+
+
+def is_reaching(value):
+    """Whether it is a built-in through which a solution that calls it could reach anything here, such as `eval`."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    return module in ("builtins", "_io") and name in syntax.TRACING_NAMES or module in ("gc", "posix", "sys")
 
 
 class Blame:
@@ -109,7 +115,7 @@ def bind(scope, names, exports, peer, asked, has_entry_point=False):
         export = exports.get(name)
         if name in asked.names and export == ("object",):
             continue
-        if name in bases and name in sys.stdlib_module_names and (export is None or export[:1] != ("object",)):
+        if name in bases and name in sys.stdlib_module_names and is_module(name, export, names.reads):
             if export is not None:
                 scope[name] = peer.standard(name)
             continue
@@ -117,16 +123,25 @@ def bind(scope, names, exports, peer, asked, has_entry_point=False):
             continue
         if export[0] == "module" and len(export) == 2:
             value = peer.standard(export[1])
-        elif export[0] == "from" and len(export) == 3:
+        elif export[0] == "from" and len(export) == 3 and export[2] == name:
             value = peer.standard(export[1], export[2])
-        elif export[0] == "exception" and len(export) == 2:
-            value = exception_class(name, export[1])
-            peer.exception_classes[name] = value
+        elif is_exception(export):
+            value = exception_class(name, exports, peer.exception_classes)
         else:
             value = peer.ask("name", None, (name,), {})
             peer.calls -= type(value) is channel.Remote
         if value is not None or export[0] == "object":
             scope[name] = value
+
+
+def is_module(name, export, reads):
+    """Whether tests that read attributes of `name` mean the standard module: not if the solution has an object of that
+    name, but even then if the module has all that they read. What `math.isclose` says is not for a `class math` to say.
+    """
+    if type(export) is not tuple or export[:1] != ("object",):
+        return True
+    module = standard(name)
+    return all(hasattr(module, attribute) for base, attribute in reads if base == name)
 
 
 def share(scope, exports, peer):
@@ -142,12 +157,24 @@ def share(scope, exports, peer):
         peer.shared_classes.update(twins)
 
 
-def exception_class(name, bases):
-    for base in bases if type(bases) is tuple else ():
-        kind = getattr(builtins, base, None) if type(base) is str else None
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            return type(name, (kind,), {})
-    return type(name, (Exception,), {})
+def is_exception(export):
+    return type(export) is tuple and len(export) == 2 and export[0] == "exception" and type(export[1]) is tuple
+
+
+def exception_class(name, exports, made):
+    """The tests' own class for an exception class of the solution, below what it derives from."""
+    if name not in made:
+        parent = Exception
+        for base in exports[name][1]:
+            kind = getattr(builtins, base, None) if type(base) is str else None
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                parent = kind
+                break
+            if kind is None and type(base) is str and base != name and is_exception(exports.get(base)):
+                parent = exception_class(base, exports, made)
+                break
+        made[name] = type(name, (parent,), {})
+    return made[name]
 
 
 def new_scope():

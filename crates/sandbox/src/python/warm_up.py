@@ -124,13 +124,20 @@ def requests(disk_bytes):
     """Headers and descriptors of runs that stop themselves."""
     limits = (5000, 10000, 64, 64, 0, 512 << 20, disk_bytes, 0)
     for _ in range(REHEARSALS):
-        nothing, output = os.open(os.devnull, os.O_RDONLY), [os.open(os.devnull, os.O_WRONLY) for _ in range(3)]
-        yield (1, *limits), [nothing, *output, payload(SCRIPT + STOP + "stop()")]
-        nothing, output = os.open(os.devnull, os.O_RDONLY), [os.open(os.devnull, os.O_WRONLY) for _ in range(2)]
+        yield (1, *limits), [*streams(), output(), payload(SCRIPT + STOP + "stop()")]
         near, far = socket.socketpair()
         with near:
             ask(near, CALLS + (("stop", ()),))
-            yield (2, *limits), [nothing, *output, far.detach(), payload(SOLUTION + STOP)]
+            yield (2, *limits), [*streams(), far.detach(), payload(SOLUTION + STOP)]
+
+
+def streams():
+    return os.open(os.devnull, os.O_RDONLY), output(), output()
+
+
+def output():
+    """What takes what is written; not a device, whose owner is not for a child to change."""
+    return os.memfd_create("hone", os.MFD_CLOEXEC)
 
 
 def payload(source):

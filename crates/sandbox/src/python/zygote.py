@@ -27,6 +27,8 @@ REQUEST = struct.Struct("<6I3Q")
 REPLY = struct.Struct("<iII3QI")
 OP_TEST = 3
 OP_KILL = 9
+# Python programs (scripts, judged solutions, joint tests); `launch.py` sees to the others.
+OWN_OUTPUT = (1, 2, 4)
 REASON_NONE, REASON_KILLED, REASON_CPU, REASON_WALL, REASON_MEMORY, REASON_SETUP, REASON_READY = range(7)
 TICK_MS = 25
 SETUP_FAILED = 125
@@ -417,7 +419,7 @@ class Zygote:
             if is_long and self.has_proc:
                 census.take(self.running(pid), turns.still() if turns is not None else ())
                 cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms)
-                if census.pages() * self.page > memory:
+                if census.holds_more(memory, self.page):
                     return REASON_MEMORY
                 if turns is None and self.is_namespaced and census.is_crowd():
                     turns = crowd.Crowd()
@@ -520,6 +522,10 @@ class Zygote:
                 os.dup2(fd, number)
             if header[0] == OP_TEST:
                 os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+            if header[0] in OWN_OUTPUT and self.config["uid"] not in (None, os.getuid()):
+                # So that the program can open its own /dev/stdout and /dev/stderr.
+                os.fchown(1, self.config["uid"], self.config["uid"])
+                os.fchown(2, self.config["uid"], self.config["uid"])
             if header[0] in PREPARERS:
                 PREPARERS[header[0]](self, len(fds) - 1)
             self.confine(header)
@@ -567,7 +573,8 @@ class Zygote:
             (resource.RLIMIT_NPROC, processes + self.config["own_processes"], processes + self.config["own_processes"]),
             (resource.RLIMIT_NOFILE, open_files, open_files),
             (resource.RLIMIT_FSIZE, disk, disk),
-            (resource.RLIMIT_STACK, stack, stack),
+            # Contest programs ask for an unlimited stack; what it then holds is bounded like all address space.
+            (resource.RLIMIT_STACK, stack, resource.RLIM_INFINITY),
         )
         self.limits = []
         if self.config["reserves_address_space"]:
@@ -575,7 +582,7 @@ class Zygote:
         for number, soft, hard in wanted:
             most = resource.getrlimit(number)[1]
             if most != resource.RLIM_INFINITY:
-                soft, hard = min(soft, most), min(hard, most)
+                soft, hard = min(soft, most), most if hard == resource.RLIM_INFINITY else min(hard, most)
             self.limits.append((number, (soft, hard)))
         self.limits_for = header
 

@@ -51,6 +51,24 @@ fn a_right_solution_passes_and_a_wrong_one_does_not() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_program() {
+    let outcome = run("\u{feff}# -*- coding: utf-8 -*-\r\nprint('ok')\r\n");
+    assert_eq!((outcome.class, outcome.stdout.as_str()), (OutcomeClass::Passed, "ok\n"), "{outcome:?}");
+    let judgement = judge("\u{feff}def f():\n    return 1\n", &["assert f() == 1"]);
+    assert_eq!(judgement.outcome.class, OutcomeClass::Passed, "{judgement:?}");
+}
+
+#[test]
+fn text_that_is_no_text_hides_no_other_test() {
+    let solution = "def f(x):\n    if x == 1:\n        raise ValueError('\\ud800')\n    return x\n";
+    let judgement = judge(solution, &["assert f(0) == 0", "assert f(1) == 1", "assert f(2) == 2"]);
+    let passed: Vec<bool> = judgement.tests.iter().map(|t| t.is_passed).collect();
+    assert_eq!(passed, [true, false, true], "{judgement:?}");
+    let outcome = run("raise ValueError('\\ud800')");
+    assert_eq!(outcome.error.expect("an error").kind, "ValueError");
+}
+
+#[test]
 fn check_functions_are_judged_by_assert() {
     let submission = |solution: &str| {
         Submission {

@@ -368,6 +368,63 @@ fn a_root_that_cannot_become_another_user_is_told_so() {
     assert!(output.status.success(), "{}\n{}", said(&output.stdout), said(&output.stderr));
 }
 
+/// An ordinary user's own namespaces stand for a container: as they are, with a part of `/proc` masked, without user namespaces.
+#[test]
+fn what_a_container_lacks_is_said() {
+    let name = "lifecycle::what_a_container_lacks_is_said";
+    if let Ok(lacking) = std::env::var(OWN) {
+        match Sandbox::start(SandboxConfig { workers: 1, ..SandboxConfig::default() }) {
+            Ok(sandbox) => {
+                assert_eq!(lacking, "nothing");
+                let outcome = sandbox.run("print(1)", b"", &Limits::default()).expect("runs");
+                assert_eq!(outcome.class, OutcomeClass::Passed, "{outcome:?}");
+            }
+            Err(SandboxError::MissingLayer { layer, reason, hint }) => {
+                assert_eq!(layer, lacking, "{reason}");
+                assert!(!reason.contains('\n') && hint.contains("isolation = "), "{reason}\n{hint}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+        return;
+    }
+    let copy = std::env::temp_dir().join(format!("hone-sandbox-test-{}-lacking", std::process::id()));
+    std::fs::copy(std::env::current_exe().expect("a path"), &copy).expect("a copy");
+    let unshare = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--mount-proc"];
+    let ordinary = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", "--inh-caps=-all"];
+    let command = |script: &str| {
+        let words =
+            if crate::catalogue::is_root() { [&ordinary[..], &unshare].concat() } else { unshare.to_vec() };
+        let mut command = Command::new(words[0]);
+        command
+            .args(&words[1..])
+            .args(["sh", "-c", script, "sh"])
+            .arg(&copy)
+            .current_dir("/")
+            .env_remove("TMPDIR");
+        command
+    };
+    let is_possible = command("exit 0").status().is_ok_and(|status| status.success());
+    for (script, lacking) in [
+        ("", "nothing"),
+        ("mount --bind /dev/null /proc/version && ", "private-proc"),
+        ("echo 0 > /proc/sys/user/max_user_namespaces && ", "namespaces"),
+    ] {
+        if !is_possible {
+            eprintln!("skipped: no such namespaces can be made here");
+            break;
+        }
+        let output = command(&format!("{script}exec \"$@\""))
+            .args(["--exact", name, "--nocapture"])
+            .env(OWN, lacking)
+            .output()
+            .expect("the test runs");
+        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{lacking}: {}\n{}", said(&output.stdout), said(&output.stderr));
+        assert!(said(&output.stdout).contains("1 passed"), "{lacking}");
+    }
+    let _ = std::fs::remove_file(&copy);
+}
+
 #[test]
 fn the_machine_is_described() {
     let layers = hone_sandbox::probe();

@@ -76,3 +76,17 @@ read a b; [ $((a + b)) = 5 ] && [ -z "$(ls -A /tmp)" ] && echo hello | sed 's/he
 
 //: adds | judge-honest
 add() { echo $(($1 + $2)); }
+
+//: commands that are skipped | judge
+shopt -s extdebug
+trap '[[ $BASH_COMMAND != "[["* && $BASH_COMMAND != "["* && $BASH_COMMAND != test* ]]' DEBUG
+set -T
+add() { echo 0; }
+
+//: an exit status of its own | judge
+set +e
+trap 'exit 0' TERM EXIT ERR RETURN DEBUG
+add() { kill -TERM $$; echo 0; }
+
+//: a shell of its own | judge
+exec bash -c 'exit 0'

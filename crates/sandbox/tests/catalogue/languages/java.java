@@ -52,3 +52,17 @@ public class Main { public static void main(String[] args) { Scanner in = new Sc
 //: adds | judge-honest
 import java.util.*;
 class Solution { int add(int a, int b) { return Arrays.asList(a, b).stream().mapToInt(x -> x).sum(); } }
+
+//: a package of many parts | honest
+package a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.a1.b1.c1.d1.e1.f1.g1.h1.i1.j1.k1.l1.m1.n1.o1.p1.q1.r1.s1.t1.u1.v1.w1.x1.y1.z1.a2.b2.c2.d2.e2.f2.g2.h2.i2.j2.k2.l2.m2.n2.o2.p2.q2.r2.s2.t2.u2.v2.w2.x2.y2.z2;
+public class Main { public static void main(String[] args) { System.out.println("ok"); } }
+
+//: a brace in an escape | judge
+class Solution { int add(int a, int b) { return 0; } \u007d
+class Other { static { System.exit(0); }
+
+//: a thread that leaves first | judge
+class Solution {
+  static { Thread t = new Thread(() -> { try { Thread.sleep(5); } catch (InterruptedException e) {} Runtime.getRuntime().halt(0); }); t.start(); }
+  int add(int a, int b) { for (;;) Thread.onSpinWait(); }
+}

@@ -112,3 +112,21 @@ if (readFileSync('/dev/stdin', 'utf8').trim() === '2 3') console.log('ok')
 //: adds | judge-honest
 Array.prototype.sum = function () { return this.reduce((a, b) => a + b, 0) }
 const add = (a, b) => [a, b].sum()
+
+//: leaves by a microtask | judge
+queueMicrotask(() => process.exit(0));
+function add(a, b) { return 0; }
+
+//: leaves by a worker | judge
+const { Worker } = require('worker_threads');
+new Worker('process.exit(0)', { eval: true });
+setTimeout(() => process.reallyExit(0), 1);
+function add(a, b) { const until = Date.now() + 200; while (Date.now() < until); return 0; }
+
+//: numbers that are what they are compared with | judge
+class Any extends Number { valueOf() { return 3; } [Symbol.toPrimitive]() { return 5; } toJSON() { return 4; } }
+function add(a, b) { return new Any(a); }
+
+//: a signal that ends it well | judge
+process.on('SIGTERM', () => process.exit(0));
+function add(a, b) { process.kill(process.pid, 'SIGTERM'); return 0; }
