@@ -142,6 +142,13 @@ class Scratch:
         self.mark = self.state()
         return is_new
 
+    def fullness(self):
+        """What of it is used up, as the supervisor reads it: 2 for bytes, 4 for files."""
+        if not self.is_mounted:
+            return 0
+        s = os.statvfs(self.path)
+        return 2 * (s.f_bavail == 0) | 4 * (s.f_favail == 0)
+
     def state(self):
         """Changes whenever anything in the directory was made, removed or altered by name."""
         s = os.stat(self.path)
@@ -273,7 +280,8 @@ class Zygote:
             finally:
                 close(fds)
             text = reply[5].encode()[:2000]
-            self.control.sendall(REPLY.pack(*reply[:2], self.is_starved, *reply[2:5], len(text)) + text)
+            notes = self.is_starved | (self.scratch.fullness() if reply[0] else 0)
+            self.control.sendall(REPLY.pack(*reply[:2], notes, *reply[2:5], len(text)) + text)
 
     def receive(self):
         """A whole request with its descriptors; (None, []) at the end of the socket."""

@@ -6,6 +6,7 @@ mod honest;
 mod hostile;
 mod languages;
 mod lifecycle;
+mod limits;
 mod loops;
 mod modes;
 mod references;
