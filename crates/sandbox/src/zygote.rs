@@ -209,6 +209,7 @@ impl Zygote {
             .map(|(n, v)| text(&format!("{n}={v}")))
             .collect::<Result<Vec<_>, _>>()?;
         let is_namespaced = setup.layers.apart.has_namespaces;
+        let machine = File::open("/proc/stat").ok();
         let mut in_cgroup = false;
         let child = launch(
             &Launch {
@@ -218,6 +219,7 @@ impl Zygote {
                 environment: &environment,
                 control: theirs.as_fd(),
                 errors: errors.as_fd(),
+                machine: machine.as_ref().map(AsFd::as_fd),
                 plain_uid: uid,
             },
             |pid| {
@@ -265,6 +267,7 @@ impl Zygote {
         let scratch = self.scratch.as_ref().map_or_else(|| "/tmp".to_owned(), |p| p.display().to_string());
         let mut sources = json!({
             "zygote": include_str!("python/zygote.py"),
+            "census": include_str!("python/census.py"),
             "crowd": include_str!("python/crowd.py"),
         });
         if role == Role::Launcher {

@@ -21,6 +21,7 @@ import sys
 import time
 
 CONTROL_FD = 3
+MACHINE_FD = 4
 LINK_FD = 11
 FIRST_FREE_FD = 12
 REQUEST = struct.Struct("<6I3Q")
@@ -395,7 +396,7 @@ class Zygote:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
         is_long = False
-        census, turns = crowd.Census(), None
+        census, turns = crowd.Census(self.page, self.is_namespaced), None
         starved_before = 0
         while True:
             for fd, _ in poller.poll(TICK_MS if turns is None else turns.look_ms):
@@ -421,11 +422,11 @@ class Zygote:
             is_long |= is_first_look
             if is_long and self.has_proc:
                 census.take(self.running(pid), turns.still() if turns is not None else ())
-                cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms)
-                if census.pages() * self.page > memory:
+                cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms) + census.measuring * 1000
+                if census.exceeds(memory):
                     return REASON_MEMORY
                 if turns is None and self.is_namespaced and census.is_crowd():
-                    turns = crowd.Crowd()
+                    turns = crowd.Crowd(min(self.own_core), self.cores)
                 if turns is not None:
                     turns.take_turns(census)
             if is_first_look:
@@ -700,8 +701,10 @@ def start(sources, config):
     preload(config["preload"])
     os.environ.clear()
     os.environ.update(config["environment"])
-    for fd in range(CONTROL_FD + 1, FIRST_FREE_FD):
+    for fd in range(MACHINE_FD + 1, FIRST_FREE_FD):
         os.dup2(0, fd)
+    crowd.machine = os.dup(MACHINE_FD)
+    os.dup2(0, MACHINE_FD)
     os.set_inheritable(CONTROL_FD, False)
     if "warm_up" in sources:
         warm_up()

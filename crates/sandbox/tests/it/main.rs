@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod cost;
+mod crowds;
 mod honest;
 mod hostile;
 mod languages;
