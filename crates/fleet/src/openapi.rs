@@ -114,6 +114,12 @@ fn schemas() -> Value {
         "ProgramError": object(&["kind", "message"], json!({
             "kind": text(), "message": text(), "line": maybe("integer"), "column": maybe("integer"),
         })),
+        "LimitHit": object(&["limit", "value"], json!({
+            "limit": one_of(&[
+                "cpu_ms", "wall_ms", "memory_bytes", "output_bytes", "processes", "open_files", "disk_bytes", "disk_files",
+            ]),
+            "value": count(),
+        })),
         "Cost": object(&["method", "unit", "amount"], json!({
             "method": one_of(&["perf-event", "callgrind", "cpu-time"]), "unit": one_of(&["instructions", "cpu-ns"]),
             "amount": count(),
@@ -125,6 +131,7 @@ fn schemas() -> Value {
             "exit_code": maybe("integer"), "signal": maybe("integer"), "stdout": text(), "stderr": text(),
             "truncated_bytes": count(), "truncated_stderr_bytes": count(), "cpu_ms": number(), "wall_ms": number(),
             "peak_memory_bytes": maybe("integer"), "error": { "oneOf": [schema("ProgramError"), { "type": "null" }] },
+            "limit_hit": schema("LimitHit"),
             "isolation": list(text()), "cost": schema("Cost"),
         })),
         "TestResult": object(&["is_passed"], json!({ "is_passed": { "type": "boolean" }, "message": maybe("string") })),
@@ -149,7 +156,9 @@ fn schemas() -> Value {
 
 #[cfg(test)]
 mod tests {
-    use hone_sandbox::{Cost, CostMethod, CostUnit, Judgement, Limits, Outcome, OutcomeClass};
+    use hone_sandbox::{
+        Cost, CostMethod, CostUnit, Judgement, LimitHit, LimitName, Limits, Outcome, OutcomeClass,
+    };
 
     use super::*;
     use crate::wire::{Status, Trouble};
@@ -171,6 +180,7 @@ mod tests {
     #[test]
     fn what_is_sent_is_described() {
         let cost = Cost { method: CostMethod::Callgrind, unit: CostUnit::Instructions, amount: 1 };
+        let hit = LimitHit { limit: LimitName::DiskFiles, value: 1 };
         let outcome = Outcome {
             class: OutcomeClass::Passed,
             exit_code: Some(0),
@@ -183,6 +193,7 @@ mod tests {
             wall_ms: 1.0,
             peak_memory_bytes: None,
             error: None,
+            limit_hit: Some(hit),
             isolation: Vec::new(),
             cost: Some(cost),
         };
@@ -198,6 +209,7 @@ mod tests {
         };
         check("Outcome", &json!(outcome));
         check("Cost", &json!(cost));
+        check("LimitHit", &json!(hit));
         check("Limits", &json!(Limits::default()));
         check("Status", &json!(status));
         check("Trouble", &json!(Trouble::new("a", "b\nhint: c")));

@@ -12,6 +12,8 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Room for the zygote itself, beside the run's own memory.
 const ZYGOTE_BYTES: u64 = 48 << 20;
+/// The zygote itself, beside the run's own processes.
+const ZYGOTE_PROCESSES: u32 = 1;
 
 /// The directories of one group; removed when dropped.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub(crate) struct Cgroup {
     limits: (u64, u32),
     /// Where the kernel counts what it ended for want of memory; read after every run.
     events: Option<File>,
+    /// Where it counts the processes and threads that it refused; read after every run too.
+    refusals: Option<File>,
 }
 
 /// Where this process's groups are, by controller.
@@ -70,9 +74,11 @@ impl Cgroup {
         };
         let memory = make(places.memory);
         let pids = if places.is_v2 { memory.clone() } else { make(places.pids) };
-        let mut group = Cgroup { memory, pids, is_v2: places.is_v2, limits: (0, 0), events: None };
+        let mut group =
+            Cgroup { memory, pids, is_v2: places.is_v2, limits: (0, 0), events: None, refusals: None };
         let events = if group.is_v2 { "memory.events" } else { "memory.oom_control" };
         group.events = File::open(group.memory.as_ref()?.join(events)).ok();
+        group.refusals = group.pids.as_ref().and_then(|path| File::open(path.join("pids.events")).ok());
         group.limit(512 << 20, 64).then_some(group)
     }
 
@@ -111,23 +117,35 @@ impl Cgroup {
             let _ = fs::write(path.join(swap), if self.is_v2 { "0" } else { &total });
         }
         if let Some(path) = &self.pids {
-            is_set &= fs::write(path.join("pids.max"), (processes + 2).to_string()).is_ok();
+            let most = processes.saturating_add(ZYGOTE_PROCESSES).to_string();
+            is_set &= fs::write(path.join("pids.max"), most).is_ok();
         }
         self.limits = if is_set { (memory_bytes, processes) } else { (0, 0) };
         is_set
     }
 
+    /// Whether it limits processes, and tells when it refuses one.
+    pub(crate) fn limits_processes(&self) -> bool {
+        self.refusals.is_some()
+    }
+
     /// How often the kernel ended a process of this group for want of memory.
     pub(crate) fn oom_kills(&self) -> u64 {
-        let Some(events) = &self.events else { return 0 };
-        let mut buffer = [0u8; 512];
-        let length = events.read_at(&mut buffer, 0).unwrap_or(0);
-        let text = String::from_utf8_lossy(&buffer[..length]);
-        text.lines()
-            .find_map(|l| l.strip_prefix("oom_kill "))
-            .and_then(|n| n.trim().parse().ok())
-            .unwrap_or(0)
+        self.events.as_ref().and_then(|file| count(file, "oom_kill ")).unwrap_or(0)
     }
+
+    /// How often the kernel refused this group a process or thread; `None` if it does not count that.
+    pub(crate) fn refused_forks(&self) -> Option<u64> {
+        count(self.refusals.as_ref()?, "max ")
+    }
+}
+
+/// The number behind a name in a file of such lines.
+fn count(file: &File, name: &str) -> Option<u64> {
+    let mut buffer = [0u8; 512];
+    let length = file.read_at(&mut buffer, 0).ok()?;
+    let text = String::from_utf8_lossy(&buffer[..length]);
+    text.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok()
 }
 
 impl Drop for Cgroup {

@@ -255,6 +255,7 @@ fn choose_apart(steps: &[Step], has_proc: bool) -> Result<Apart, LaunchError> {
             environment: &[],
             control: fd,
             errors: fd,
+            machine: None,
             plain_uid: plain_uid(0),
         };
         launch(&trial, |_| ()).map(|_| apart)

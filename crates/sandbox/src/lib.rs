@@ -19,6 +19,7 @@ pub mod hostile;
 mod cgroup;
 mod compile_cache;
 mod layers;
+mod limit_hit;
 mod meter;
 mod perf;
 mod root;
@@ -41,7 +42,7 @@ pub use cost::{
 pub use judge::{CallCase, CallRule, JudgeMode, Judgement, Submission, TestResult, TestSuite};
 pub use language::Language;
 pub use limits::{Isolation, Limits};
-pub use outcome::{Outcome, OutcomeClass, ProgramError};
+pub use outcome::{LimitHit, LimitName, Outcome, OutcomeClass, ProgramError};
 pub use pool::{SandboxConfig, SandboxError};
 pub use queue::{Queue, Ticket};
 pub use sandbox::{Compiled, Done, Program, Remote, Run, Sandbox, Work};

@@ -37,6 +37,37 @@ pub struct ProgramError {
     pub column: Option<u32>,
 }
 
+/// A limit of a run; the names are those of `Limits`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitName {
+    /// CPU time.
+    CpuMs,
+    /// Wall time.
+    WallMs,
+    /// Memory.
+    MemoryBytes,
+    /// What is printed.
+    OutputBytes,
+    /// Processes and threads at one time.
+    Processes,
+    /// Open files of one process.
+    OpenFiles,
+    /// Bytes in `/tmp`, and in one file.
+    DiskBytes,
+    /// Files in `/tmp`; no field of `Limits`, as it is always the same.
+    DiskFiles,
+}
+
+/// A limit that a failed run reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitHit {
+    /// Which one.
+    pub limit: LimitName,
+    /// How much it allows, in the unit of its name.
+    pub value: u64,
+}
+
 /// What one execution did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -63,6 +94,10 @@ pub struct Outcome {
     pub peak_memory_bytes: Option<u64>,
     /// The program's own error.
     pub error: Option<ProgramError>,
+    /// The limit that it reached, if it failed and did reach one. For limits that no class tells of, this is advice where
+    /// the kernel keeps no count, as it is by what the program says of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_hit: Option<LimitHit>,
     /// The isolation layers that were in force, by name.
     pub isolation: Vec<String>,
     /// What running it costs, where that was asked for and could be measured.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::language::diagnosis::{self, OUT_OF_MEMORY, Place};
 use crate::language::{Build, Source};
+use crate::limit_hit::limit_hit;
 use crate::pool::Pool;
 use crate::root::PROGRAM;
 use crate::run::{exceeded, outcome_of, payload};
@@ -284,6 +285,7 @@ fn launch(
         None if is_well => OutcomeClass::Passed,
         None => OutcomeClass::RuntimeError,
     };
+    outcome.limit_hit = limit_hit(zygote, &[&reply], limits, &outcome);
     Ok((outcome, extra))
 }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use crate::limit_hit::limit_hit;
 use crate::supervise::{Capture, Flight, supervise};
 use crate::zygote::{Operation, Reason, Reply, Zygote, memory_file};
 use crate::{Limits, Outcome, OutcomeClass, ProgramError};
@@ -86,6 +87,7 @@ pub(crate) fn run_script(
     } else {
         OutcomeClass::RuntimeError
     };
+    outcome.limit_hit = limit_hit(zygote, &[&reply], limits, &outcome);
     Ok(outcome)
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn outcome_of(zygote: &Zygote, reply: &Reply, captures: &[&Capture; 2
         wall_ms: 0.0,
         peak_memory_bytes: (reply.peak_memory_bytes > 0).then_some(reply.peak_memory_bytes),
         error: None,
+        limit_hit: None,
         isolation: zygote.isolation.clone(),
         cost: None,
     }

@@ -44,6 +44,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) control: BorrowedFd<'a>,
     /// Becomes descriptor 2.
     pub(crate) errors: BorrowedFd<'a>,
+    /// Becomes descriptor 4, or `/dev/null` does.
+    pub(crate) machine: Option<BorrowedFd<'a>>,
     /// The plain uid a root parent gives to programs, mapped to `INNER_UID`.
     pub(crate) plain_uid: u32,
 }
@@ -307,23 +309,26 @@ fn child_main(
         let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
         let control = libc::fcntl(launch.control.as_raw_fd(), libc::F_DUPFD, 64);
         let errors = libc::fcntl(launch.errors.as_raw_fd(), libc::F_DUPFD, 64);
+        let machine = launch.machine.map_or(null, |fd| fd.as_raw_fd());
+        let machine = libc::fcntl(machine, libc::F_DUPFD, 64);
         let report = libc::fcntl(status, libc::F_DUPFD_CLOEXEC, 64);
-        if null < 0 || control < 0 || errors < 0 || report < 0 {
+        if null < 0 || control < 0 || errors < 0 || machine < 0 || report < 0 {
             failed(stages + 1);
         }
         libc::dup2(null, 0);
         libc::dup2(null, 1);
         libc::dup2(errors, 2);
         libc::dup2(control, 3);
-        // From here only 0 to 3 and the report stay; the report closes by itself at exec.
-        libc::dup3(report, 4, libc::O_CLOEXEC);
-        libc::syscall(libc::SYS_close_range, 5 as c_long, c_long::from(u32::MAX), 0 as c_long);
+        libc::dup2(machine, 4);
+        // From here only 0 to 4 and the report stay; the report closes by itself at exec.
+        libc::dup3(report, 5, libc::O_CLOEXEC);
+        libc::syscall(libc::SYS_close_range, 6 as c_long, c_long::from(u32::MAX), 0 as c_long);
         let failed = |stage: usize| -> ! {
             let errno = *libc::__errno_location();
             let mut report = [0u8; 8];
             report[..4].copy_from_slice(&((stages + stage) as u32).to_le_bytes());
             report[4..].copy_from_slice(&errno.to_le_bytes());
-            libc::write(4, report.as_ptr().cast(), 8);
+            libc::write(5, report.as_ptr().cast(), 8);
             libc::_exit(127)
         };
         if launch.apart.has_user_namespace && libc::getuid() != 0 && !keep_capabilities() {

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
+use crate::limit_hit::limit_hit;
 use crate::run::{Report, exceeded, outcome_of, payload};
 use crate::supervise::{Capture, Flight, supervise};
 use crate::zygote::{Operation, Reason, Zygote, memory_file};
@@ -202,6 +203,7 @@ pub(crate) fn judge(
     } else {
         OutcomeClass::WrongAnswer
     };
+    outcome.limit_hit = limit_hit(solution, &[&ran, &tested], limits, &outcome);
     let tests = verdict.results.into_iter().map(|r| r.unwrap_or_else(not_run)).collect();
     Ok(Judgement { outcome, tests, mode: JudgeMode::Split })
 }
@@ -252,6 +254,7 @@ pub(crate) fn judge_joint(zygote: &mut Zygote, submission: &Submission) -> Resul
     } else {
         OutcomeClass::WrongAnswer
     };
+    outcome.limit_hit = limit_hit(zygote, &[&ran], limits, &outcome);
     let tests = verdict.results.into_iter().map(|r| r.unwrap_or_else(not_run)).collect();
     Ok(Judgement { outcome, tests, mode: JudgeMode::Joint })
 }

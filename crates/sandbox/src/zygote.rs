@@ -93,6 +93,10 @@ pub(crate) struct Reply {
     pub(crate) reason: Reason,
     /// Time ran out, and the machine was busy with others for much of it.
     pub(crate) is_starved: bool,
+    /// `/tmp` had no byte left when a run that failed had ended.
+    pub(crate) is_disk_full: bool,
+    /// No further file could be made there.
+    pub(crate) is_out_of_files: bool,
     /// User and system time of the whole tree, in milliseconds.
     pub(crate) cpu_ms: f64,
     pub(crate) peak_memory_bytes: u64,
@@ -114,6 +118,9 @@ pub(crate) struct Zygote {
     oom_kills: u64,
     /// Whether the kernel ended something of the last run for want of memory.
     pub(crate) was_out_of_memory: bool,
+    refused_forks: u64,
+    /// Whether the kernel refused the last run a process or thread; `None` where it does not count that.
+    pub(crate) was_refused_forks: Option<bool>,
     /// The last run had too little of the machine to finish in time.
     pub(crate) was_starved: bool,
 }
@@ -202,6 +209,7 @@ impl Zygote {
             .map(|(n, v)| text(&format!("{n}={v}")))
             .collect::<Result<Vec<_>, _>>()?;
         let is_namespaced = setup.layers.apart.has_namespaces;
+        let machine = File::open("/proc/stat").ok();
         let mut in_cgroup = false;
         let child = launch(
             &Launch {
@@ -211,6 +219,7 @@ impl Zygote {
                 environment: &environment,
                 control: theirs.as_fd(),
                 errors: errors.as_fd(),
+                machine: machine.as_ref().map(AsFd::as_fd),
                 plain_uid: uid,
             },
             |pid| {
@@ -235,6 +244,8 @@ impl Zygote {
             isolation,
             oom_kills: 0,
             was_out_of_memory: false,
+            refused_forks: 0,
+            was_refused_forks: None,
             was_starved: false,
         };
         zygote.greet(setup, role, worker, uid).map_err(|error| {
@@ -256,6 +267,7 @@ impl Zygote {
         let scratch = self.scratch.as_ref().map_or_else(|| "/tmp".to_owned(), |p| p.display().to_string());
         let mut sources = json!({
             "zygote": include_str!("python/zygote.py"),
+            "census": include_str!("python/census.py"),
             "crowd": include_str!("python/crowd.py"),
         });
         if role == Role::Launcher {
@@ -291,6 +303,10 @@ impl Zygote {
             Role::Tester => TESTER_PRELOAD,
             Role::Launcher => &[],
         };
+        // The zygote counts too where it has the programs' uid; without namespaces, all of the user's processes do.
+        let own_processes = if !is_namespaced { 4096 } else { u32::from(!is_root()) };
+        // Where a control group counts processes, it is what refuses one too many, as it tells that it did.
+        let spare_processes = u32::from(self.cgroup.as_ref().is_some_and(Cgroup::limits_processes));
         let hello = json!({
             "sources": sources,
             "config": {
@@ -306,8 +322,7 @@ impl Zygote {
                 "rules": rules(setup, &scratch),
                 "has_cgroup": self.cgroup.is_some(),
                 "uid": uid,
-                // The zygote counts too where it has the programs' uid; without namespaces, all of the user's processes do.
-                "own_processes": if !is_namespaced { 4096 } else { u32::from(!is_root()) },
+                "own_processes": own_processes + spare_processes,
                 "path": setup.python.module_path,
                 "environment": environment().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
                 "reserves_address_space": setup.reserves_address_space,
@@ -407,6 +422,9 @@ impl Zygote {
             let kills = self.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
             self.was_out_of_memory = kills > self.oom_kills;
             self.oom_kills = kills;
+            let refused = self.cgroup.as_ref().and_then(Cgroup::refused_forks);
+            self.was_refused_forks = refused.map(|refused| refused > self.refused_forks);
+            self.refused_forks = refused.unwrap_or(0);
         }
         Ok(reply)
     }
@@ -438,7 +456,9 @@ pub(crate) fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     Some(Reply {
         status: word(0)? as i32,
         reason,
-        is_starved: word(8)? != 0,
+        is_starved: word(8)? & 1 != 0,
+        is_disk_full: word(8)? & 2 != 0,
+        is_out_of_files: word(8)? & 4 != 0,
         cpu_ms: long(12)?.saturating_add(long(20)?) as f64 / 1e3,
         peak_memory_bytes: long(28)?,
         text: String::from_utf8_lossy(text).into_owned(),

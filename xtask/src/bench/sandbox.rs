@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Rounds; in each, every runner goes once over all tasks.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Fork bombs that start at once beside the tasks; 0 leaves that out.
+    /// Fork bombs, and then bombs of threads, that start at once beside the tasks; 0 leaves that out.
     #[arg(long, default_value_t = 20)]
     bombs: usize,
     /// Look for growth of memory, descriptors, processes and files over so many executions, and nothing else.
@@ -54,14 +54,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let mut text = rates(&runners, arguments.rounds)?;
     if arguments.bombs > 0 {
-        let bombs = arguments.bombs.to_string();
-        let found = runners.hone(&runners.tasks, &["--bombs", &bombs, "--rounds", "5"])?;
-        text += &format!(
-            "\n{bombs} fork bombs that start at once in a pool of their own: HumanEval beside them {:.0} executions/s, alone {:.0}: {:.2} times slower.\n",
-            number(&found, "beside_runs_per_second")?,
-            number(&found, "alone_runs_per_second")?,
-            number(&found, "slowdown")?
-        );
+        for (kind, option) in [("fork bombs", "--bombs"), ("bombs of threads", "--thread-bombs")] {
+            let bombs = arguments.bombs.to_string();
+            let found = runners.hone(&runners.tasks, &[option, &bombs, "--rounds", "5"])?;
+            text += &format!(
+                "\n{bombs} {kind} that start at once in a pool of their own: HumanEval beside them {:.0} executions/s, alone {:.0}: {:.2} times slower.\n",
+                number(&found, "beside_runs_per_second")?,
+                number(&found, "alone_runs_per_second")?,
+                number(&found, "slowdown")?
+            );
+        }
     }
     setting.write("The sandbox: HumanEval's reference solutions and tasks with stdin and stdout", &text)?;
     Ok(())

@@ -67,7 +67,13 @@ fn a_program_runs_and_its_outcome_is_printed() {
     assert_eq!(call.stdout, "");
     let call =
         hone_with(&["run", "-", "--limit", "wall_ms=300", "--json"], "while True: pass\n", &[]).code(1);
-    assert_eq!(call.json()["class"], "timeout");
+    let outcome = call.json();
+    assert_eq!((&outcome["class"], &outcome["limit_hit"]["limit"]), (&"timeout".into(), &"wall_ms".into()));
+    let open = "files = [open('/dev/null') for _ in range(99)]\n";
+    let parts =
+        ["runtime-error", "reached its limit of 64 open files", "hint: raise it with --limit open_files=128"];
+    hone_with(&["run", "-"], open, &[]).code(1).says(&parts);
+    hone_with(&["run", "-", "--limit", "open_files=128"], open, &[]).code(0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whether many executions leave anything behind, and whether fork bombs slow others.
+//! Whether many executions leave anything behind, and whether bombs of processes or threads slow others.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,20 @@ use crate::tasks::{Task, judge_all};
 const SETTLING: usize = 1_000;
 
 /// A program that forks as fast as it may, in all its processes, and never stops by itself.
-const BOMB: &str = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n";
+const FORK_BOMB: &str =
+    "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n";
+
+/// A program whose threads, as many as it may have, never wait for anything.
+const THREAD_BOMB: &str = "import hashlib, threading\ndef work():\n    while True:\n        \
+    hashlib.pbkdf2_hmac('sha256', b'', b'', 10 ** 7)\ntry:\n    while True:\n        \
+    threading.Thread(target=work, daemon=True).start()\nexcept RuntimeError:\n    work()\n";
+
+/// What the bombs are made of.
+#[derive(Clone, Copy)]
+pub(crate) enum Bomb {
+    Processes,
+    Threads,
+}
 
 /// What a machine's bookkeeping says of this process and everything below it.
 fn state() -> Value {
@@ -79,11 +92,12 @@ pub(crate) fn run(sandbox: &Sandbox, tasks: &[Task], executions: usize) -> Resul
     Ok(json!({ "runs": runs, "failures": failures, "seconds": seconds, "before": before, "after": state() }))
 }
 
-/// Executions a second alone, and from the moment that `bombs` fork bombs start in a sandbox of their own.
+/// Executions a second alone, and from the moment that `bombs` bombs start in a sandbox of their own.
 pub(crate) fn beside_bombs(
     sandbox: &Sandbox,
     tasks: &[Task],
     turns: usize,
+    bomb: Bomb,
     bombs: usize,
 ) -> Result<Value, Failure> {
     let rate = || -> Result<f64, Failure> {
@@ -92,12 +106,16 @@ pub(crate) fn beside_bombs(
         Ok(runs as f64 / started.elapsed().as_secs_f64())
     };
     let alone = rate()?;
+    let bomb = match bomb {
+        Bomb::Processes => FORK_BOMB,
+        Bomb::Threads => THREAD_BOMB,
+    };
     let other = Sandbox::start(SandboxConfig { workers: bombs, ..SandboxConfig::default() })?;
     let lifetimes = Mutex::new(Vec::new());
     let beside = std::thread::scope(|scope| {
         for _ in 0..bombs {
             scope.spawn(|| {
-                if let Ok(outcome) = other.run(BOMB, b"", &Limits::default()) {
+                if let Ok(outcome) = other.run(bomb, b"", &Limits::default()) {
                     lifetimes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome.wall_ms);
                 }
             });

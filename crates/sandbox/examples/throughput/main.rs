@@ -1,9 +1,10 @@
 //! Judges many submissions on a few threads and says what they cost, as one line of JSON: the measured side of
 //! `cargo xtask bench sandbox`.
 //!
-//! `throughput TASKS.jsonl [--rounds N] [--workers N] [--executions N | --bombs N]`: a row is one of HumanEval (its
+//! `throughput TASKS.jsonl [--rounds N] [--workers N] [--executions N | --bombs N | --thread-bombs N]`: a row is one of HumanEval (its
 //! `check` function judges, in a process of its own, under strict isolation) or a `solution` with `cases`, a list of
-//! `stdin` and `stdout`. `--executions` looks for growth over so many, `--bombs` runs fork bombs beside the tasks.
+//! `stdin` and `stdout`. `--executions` looks for growth over so many, `--bombs` runs fork bombs beside the
+//! tasks, `--thread-bombs` bombs of threads.
 
 mod cost;
 mod endurance;
@@ -15,20 +16,23 @@ use hone_sandbox::{Sandbox, SandboxConfig};
 use serde_json::json;
 
 use crate::cost::Cost;
+use crate::endurance::Bomb;
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("expected a file of tasks")?;
-    let (mut rounds, mut workers, mut executions, mut bombs) = (1usize, 2usize, 0usize, 0usize);
+    let (mut rounds, mut workers, mut executions) = (1usize, 2usize, 0usize);
+    let mut bombs = (Bomb::Processes, 0usize);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or("expected a number")?.parse()?;
         match name.as_str() {
             "--rounds" => rounds = value,
             "--workers" => workers = value,
             "--executions" => executions = value,
-            "--bombs" => bombs = value,
+            "--bombs" => bombs = (Bomb::Processes, value),
+            "--thread-bombs" => bombs = (Bomb::Threads, value),
             _ => return Err(format!("unknown option {name}").into()),
         }
     }
@@ -37,8 +41,8 @@ fn main() -> Result<(), Failure> {
     tasks::judge_all(&sandbox, &tasks, tasks.len())?; // the first runs touch what later ones find ready
     let answer = if executions > 0 {
         endurance::run(&sandbox, &tasks, executions)?
-    } else if bombs > 0 {
-        endurance::beside_bombs(&sandbox, &tasks, tasks.len() * rounds, bombs)?
+    } else if bombs.1 > 0 {
+        endurance::beside_bombs(&sandbox, &tasks, tasks.len() * rounds, bombs.0, bombs.1)?
     } else {
         let (before, started) = (Cost::now(), Instant::now());
         let (runs, failures) = tasks::judge_all(&sandbox, &tasks, tasks.len() * rounds)?;

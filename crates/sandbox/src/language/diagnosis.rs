@@ -65,7 +65,9 @@ pub(crate) fn of_run(
         "runtime: out of memory",
         "runtime: cannot allocate memory",
     ];
-    let is_out_of_memory = out_of_memory.iter().any(|mark| said.contains(mark) || kind.contains(mark));
+    // Java calls a thread too many an OutOfMemoryError.
+    let is_out_of_memory = !said.contains("unable to create native thread")
+        && out_of_memory.iter().any(|mark| said.contains(mark) || kind.contains(mark));
     let kind = if is_out_of_memory { OUT_OF_MEMORY.to_owned() } else { kind };
     let (line, column) = first_place(language, said, place).unwrap_or((None, None));
     Some(ProgramError { kind, message: bounded(&message), line, column })

@@ -1,19 +1,23 @@
-"""Crowds: runs of so many processes that they have to give way to every other run.
+"""Crowds: runs of so many processes, or threads, that they have to give way to every other run.
 
 Not by niceness: a process that is starved inside the kernel, in a fork above all, keeps locks that forks of every other
 process wait for, and a thousand processes of the least weight weigh as much as fifteen of the usual. So of a crowd's
 busy processes one runs at a time, and the others are stopped, which takes them nothing but their time. They take turns; and
 where the one whose turn it is has to share its core, all of them rest for a long while after a short turn. An honest
 crowd comes to its end, then, and on a quiet machine soon. When a run has to end is for `zygote.py` to say.
+
+A process of many threads cannot tell whether it shares a core: its threads share it among themselves. So all of them are
+kept on one core, and what that core does while the whole crowd stands still tells whether others want it.
 """
 
 import _signal
 import os
-import re
 import time
 
-# More processes than that are a crowd.
-MOST_PROCESSES = 16
+from census import MOST_PROCESSES, Census, signal
+
+__all__ = ["Census", "Crowd"]
+
 LOOK_MS = 25
 # The first part of a turn, after which it is known whether others want the core too; what follows if so.
 PROBE_MS = 5
@@ -22,94 +26,25 @@ REST_MS = 300
 TURN_NS = 50_000_000
 # So often even those that stand still are looked at: one of them may have let another go on.
 LOOKS_UNTIL_ALL = 4
-# An exact look at memory took so long; for so many times that, there is no other.
-RESTS_A_LOOK = 10
-# Memory that is no file's: pages of its own, and of shared mappings and memory files.
-RESIDENT = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+)", re.MULTILINE)
-# The same, where a page that several processes map counts once among them.
-PROPORTIONAL = re.compile(rb"^Pss_(?:Anon|Shmem):\s+(\d+)", re.MULTILINE)
+# How long the turn of a process of many threads is where its core is idle without it, and how long that is looked at.
+SHIFT_MS = 120
+PAUSE_MS = 30
 
-
-class Census:
-    """What the processes of a run use and do, by their names in /proc."""
-
-    def __init__(self):
-        self.rows = {}
-        self.next_exact_s = 0.0
-
-    def take(self, names, still=()):
-        """Looks at all of these; those that stand `still` are as they were."""
-        known = self.rows
-        self.rows = {}
-        for name in names:
-            row = known.get(name) if name in still else None
-            row = row or look_at(name)
-            if row is not None:
-                self.rows[name] = row
-
-    def ticks(self):
-        """CPU time, of ended children that were waited for too."""
-        return sum(row[1] for row in self.rows.values())
-
-    def holds_more(self, most_bytes, page_bytes):
-        """Whether the processes together hold more memory than `most_bytes`, files not counted.
-
-        Three looks, each dearer and closer than the one before: at all that is resident, at what of that is no file's, and
-        at each page once, as processes that were forked share what they have not written to.
-        """
-        if sum(row[2] for row in self.rows.values()) * page_bytes <= most_bytes:
-            return False
-        if sum(kibibytes(name, "status", RESIDENT) for name in self.rows) << 10 <= most_bytes:
-            return False
-        began = time.monotonic()
-        if began < self.next_exact_s:
-            return False
-        found = sum(exact_kibibytes(name) for name in self.rows) << 10
-        ended = time.monotonic()
-        self.next_exact_s = ended + RESTS_A_LOOK * (ended - began)
-        return found > most_bytes
-
-    def busy(self):
-        """Those that run or want to."""
-        return [name for name, row in self.rows.items() if row[0] == b"R"]
-
-    def is_crowd(self):
-        return len(self.rows) > MOST_PROCESSES
-
-
-def look_at(name):
-    """State, ticks and resident pages of a process; None if it is gone."""
-    try:
-        with open("/proc/%s/stat" % name, "rb", 0) as file:
-            fields = file.read(1024).rpartition(b")")[2].split()
-        with open("/proc/%s/statm" % name, "rb", 0) as file:
-            pages = file.read(256).split()
-        return fields[0], sum(map(int, fields[11:15])), int(pages[1])
-    except (OSError, IndexError, ValueError):
-        return None
-
-
-def exact_kibibytes(name):
-    """What a process holds, with its part of what it shares; all of that where the kernel does not tell the parts."""
-    return kibibytes(name, "smaps_rollup", PROPORTIONAL) or kibibytes(name, "status", RESIDENT)
-
-
-def kibibytes(name, file, fields):
-    """The sum of these fields of a process; nothing once it is gone."""
-    try:
-        with open("/proc/%s/%s" % (name, file), "rb", 0) as text:
-            return sum(map(int, fields.findall(text.read(4096))))
-    except OSError:
-        return 0
+# The machine's /proc/stat, which the supervisor opened, if it could: the zygote's own /proc shows only processes.
+machine = None
 
 
 class Crowd:
-    """The turns of one run's processes."""
+    """The turns of one run's processes. `core`: where those of many threads have to stay, of all `cores`."""
 
-    def __init__(self):
+    def __init__(self, core, cores):
+        self.core = core
+        self.cores = cores
+        # Of many threads, kept on the core.
+        self.kept = set()
         # Stopped by us, by the order of their turns.
         self.waiting = {}
-        self.turn = None
+        self.turn = self.pause = None
         self.looks = 0
         # When to look again.
         self.look_ms = LOOK_MS
@@ -122,28 +57,59 @@ class Crowd:
     def take_turns(self, census):
         """Stops the busy ones but the one whose turn it is, begins the next turn, or has all of them rest."""
         rows = census.rows
-        for name in [name for name in self.waiting if name not in rows or rows[name][0] != b"T"]:
+        for name in [name for name in self.waiting if name not in rows or census.state(name) != b"T"]:
             del self.waiting[name]
         busy, turn = census.busy(), self.turn
         is_shared = turn is not None and turn.is_shared(turn.name in busy)
         if is_shared or turn is not None and (turn.name not in busy or turn.is_over()):
             self.turn = None
         self.look_ms = LOOK_MS
-        if self.turn is None and not self.waiting and len(busy) < 2:
+        if self.turn is None and not self.waiting and is_few(census):
+            self.release()
             return
         for name in busy:
             if self.turn is None or name != self.turn.name:
                 signal(name, _signal.SIGSTOP)
-                rows[name] = (b"T", *rows[name][1:])
+                self.keep(name, rows[name].threads)
+                census.stop(name)
                 self.waiting[name] = None
         if is_shared:
+            self.pause = Pause(self.core)
             self.look_ms = REST_MS
         elif self.turn is None and self.waiting:
-            name = next(iter(self.waiting))
-            del self.waiting[name]
-            self.turn = Turn(name)
-            self.look_ms = PROBE_MS
-            signal(name, _signal.SIGCONT)
+            self.begin(next(iter(self.waiting)), rows)
+
+    def begin(self, name, rows):
+        """Lets a process go on; one of many threads not before it is known what its core does without the crowd."""
+        if rows[name].threads < 2:
+            self.turn, self.look_ms = Turn(name), PROBE_MS
+        elif self.pause is None:
+            self.pause, self.look_ms = Pause(self.core), PAUSE_MS
+            return
+        else:
+            self.turn = Shift(name, self.pause.is_idle())
+            self.look_ms = self.turn.look_ms
+        self.pause = None
+        del self.waiting[name]
+        signal(name, _signal.SIGCONT)
+
+    def keep(self, name, threads):
+        """Keeps a process of many threads on the crowd's core; the threads that they start stay there as well."""
+        if threads > 1 and name not in self.kept:
+            self.kept.add(name)
+            place(name, {self.core})
+
+    def release(self):
+        """Gives those that were kept on a core all of them again."""
+        for name in self.kept:
+            place(name, self.cores)
+        self.kept.clear()
+
+
+def is_few(census):
+    """Whether what is busy may go on without turns."""
+    most = 1 if len(census.rows) > MOST_PROCESSES else MOST_PROCESSES
+    return census.running(most + 1) <= most
 
 
 class Turn:
@@ -174,8 +140,58 @@ class Turn:
         return self.times()[0] - self.before[0] >= TURN_NS
 
 
-def signal(name, number):
+class Shift:
+    """The turn of a process of many threads: long on a core that was idle before, else short, with a rest after it."""
+
+    def __init__(self, name, is_idle):
+        self.name = name
+        self.is_idle = is_idle
+        self.began = time.monotonic()
+        self.look_ms = LOOK_MS if is_idle else PROBE_MS
+
+    def is_shared(self, _is_busy):
+        return not self.is_idle
+
+    def is_over(self):
+        return time.monotonic() - self.began >= SHIFT_MS / 1000
+
+
+class Pause:
+    """A core from when all of a crowd were stopped."""
+
+    def __init__(self, core):
+        self.core = core
+        self.began = time.monotonic()
+        self.before = idle_ms(core)
+
+    def is_idle(self):
+        """Whether nobody wanted it for half of the time; no, if the machine does not tell."""
+        idle = idle_ms(self.core)
+        if idle is None or self.before is None:
+            return False
+        return idle - self.before >= (time.monotonic() - self.began) * 1000 / 2
+
+
+def idle_ms(core):
+    """How long a core has had nothing to do, in steps of 10 ms; None if the machine does not tell."""
+    if machine is None:
+        return None
     try:
-        os.kill(int(name), number)
+        mark = b"cpu%d " % core
+        for line in os.pread(machine, 1 << 16, 0).splitlines():
+            if line.startswith(mark):
+                idle, waiting = line.split()[4:6]
+                return (int(idle) + int(waiting)) * 1000 / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def place(name, cores):
+    """Puts all threads of a process on some cores."""
+    try:
+        for thread in os.listdir("/proc/%s/task" % name):
+            os.sched_setaffinity(int(thread), cores)
     except OSError:
         pass
+

@@ -21,6 +21,7 @@ import sys
 import time
 
 CONTROL_FD = 3
+MACHINE_FD = 4
 LINK_FD = 11
 FIRST_FREE_FD = 12
 REQUEST = struct.Struct("<6I3Q")
@@ -143,6 +144,13 @@ class Scratch:
         self.size = size
         self.mark = self.state()
         return is_new
+
+    def fullness(self):
+        """What of it is used up, as the supervisor reads it: 2 for bytes, 4 for files."""
+        if not self.is_mounted:
+            return 0
+        s = os.statvfs(self.path)
+        return 2 * (s.f_bavail == 0) | 4 * (s.f_favail == 0)
 
     def state(self):
         """Changes whenever anything in the directory was made, removed or altered by name."""
@@ -278,7 +286,8 @@ class Zygote:
             finally:
                 close(fds)
             text = reply[5].encode()[:2000]
-            self.control.sendall(REPLY.pack(*reply[:2], self.is_starved, *reply[2:5], len(text)) + text)
+            notes = self.is_starved | (self.scratch.fullness() if reply[0] else 0)
+            self.control.sendall(REPLY.pack(*reply[:2], notes, *reply[2:5], len(text)) + text)
 
     def receive(self):
         """A whole request with its descriptors; (None, []) at the end of the socket."""
@@ -392,7 +401,7 @@ class Zygote:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
         is_long = False
-        census, turns = crowd.Census(), None
+        census, turns = crowd.Census(self.page, self.is_namespaced), None
         starved_before = 0
         while True:
             for fd, _ in poller.poll(TICK_MS if turns is None else turns.look_ms):
@@ -418,11 +427,11 @@ class Zygote:
             is_long |= is_first_look
             if is_long and self.has_proc:
                 census.take(self.running(pid), turns.still() if turns is not None else ())
-                cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms)
-                if census.holds_more(memory, self.page):
+                cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms) + census.measuring * 1000
+                if census.exceeds(memory):
                     return REASON_MEMORY
                 if turns is None and self.is_namespaced and census.is_crowd():
-                    turns = crowd.Crowd()
+                    turns = crowd.Crowd(min(self.own_core), self.cores)
                 if turns is not None:
                     turns.take_turns(census)
             if is_first_look:
@@ -705,8 +714,10 @@ def start(sources, config):
     preload(config["preload"])
     os.environ.clear()
     os.environ.update(config["environment"])
-    for fd in range(CONTROL_FD + 1, FIRST_FREE_FD):
+    for fd in range(MACHINE_FD + 1, FIRST_FREE_FD):
         os.dup2(0, fd)
+    crowd.machine = os.dup(MACHINE_FD)
+    os.dup2(0, MACHINE_FD)
     os.set_inheritable(CONTROL_FD, False)
     if "warm_up" in sources:
         warm_up()

@@ -2,12 +2,14 @@
 
 mod catalogue;
 mod cost;
+mod crowds;
 mod early;
 mod forks;
 mod honest;
 mod hostile;
 mod languages;
 mod lifecycle;
+mod limits;
 mod loops;
 mod modes;
 mod references;

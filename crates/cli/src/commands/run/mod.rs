@@ -32,7 +32,8 @@ Examples:
   hone run pairs.jsonl --jobs 8 --sandbox http://10.0.0.5:8170 --sandbox http://10.0.0.6:8170
 
 Languages: python, c, cpp, rust, javascript, go, java, bash. A compiled program is kept in the cache folder.
-Limits: cpu_ms, wall_ms, memory_bytes, processes, open_files, output_bytes, disk_bytes.
+Limits: cpu_ms, wall_ms, memory_bytes, processes, open_files, output_bytes, disk_bytes. Of a program that failed by one of them it is
+said which, and how to raise it; in JSON by limit_hit.
 Tests: a JSON object with a `kind`, as in a task (docs/sandbox.md); a .py file is a unittest suite or a script of asserts;
 a file of another language is the rest of the program.
 With --jobs, each line of FILE is a JSON object: `solution` and one of `tests`, `task` (a task, or the id of one in

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hone_sandbox::{CostUnit, Isolation, JudgeMode, Judgement, Outcome, OutcomeClass, probe};
+use hone_sandbox::{
+    CostUnit, Isolation, JudgeMode, Judgement, LimitHit, LimitName, Outcome, OutcomeClass, probe,
+};
 
 use crate::progress::{bytes, duration};
 use crate::sandboxes::isolation_name;
@@ -34,7 +36,8 @@ pub(super) fn summary(outcome: &Outcome, isolation: Isolation) -> String {
         if ms < 10_000.0 { format!("{ms:.0} ms") } else { duration(Duration::from_secs_f64(ms / 1e3)) }
     };
     text.push_str(&format!(
-        "\ncpu {}, wall {}{}{}{}\n{}",
+        "{}\ncpu {}, wall {}{}{}{}\n{}",
+        outcome.limit_hit.map(limit_reached).unwrap_or_default(),
         milliseconds(outcome.cpu_ms),
         milliseconds(outcome.wall_ms),
         outcome.peak_memory_bytes.map(|peak| format!(", memory {}", bytes(peak))).unwrap_or_default(),
@@ -43,6 +46,29 @@ pub(super) fn summary(outcome: &Outcome, isolation: Isolation) -> String {
         in_force(outcome, isolation),
     ));
     text
+}
+
+/// The limit that was reached, and how it is raised.
+fn limit_reached(hit: LimitHit) -> String {
+    let LimitHit { limit, value } = hit;
+    let what = match limit {
+        LimitName::CpuMs => "ms of CPU time",
+        LimitName::WallMs => "ms of wall time",
+        LimitName::MemoryBytes => "bytes of memory",
+        LimitName::OutputBytes => "bytes of stdout or stderr",
+        LimitName::Processes => "processes and threads at one time",
+        LimitName::OpenFiles => "open files in one process",
+        LimitName::DiskBytes => "bytes in /tmp",
+        LimitName::DiskFiles => {
+            return format!(
+                "\nreached its limit of {value} files in /tmp\nhint: this limit cannot be raised"
+            );
+        }
+    };
+    let name = serde_json::to_value(limit).ok();
+    let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown").to_string();
+    let more = value.saturating_mul(2);
+    format!("\nreached its limit of {value} {what}\nhint: raise it with --limit {name}={more}")
 }
 
 /// How much of the output is missing.
