@@ -77,6 +77,11 @@ impl SampleRow {
 pub fn read_results(path: &Path) -> Result<Vec<TaskEvaluation>, BenchmarkError> {
     let failure = |message: String| BenchmarkError::Read { path: path.display().to_string(), message };
     let text = std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
+    results_of(&text, path)
+}
+
+/// The same of the text of a file, which `path` names in messages.
+pub fn results_of(text: &str, path: &Path) -> Result<Vec<TaskEvaluation>, BenchmarkError> {
     let mut tasks: BTreeMap<String, BTreeMap<usize, SampleEvaluation>> = BTreeMap::new();
     let lines: Vec<&str> = text.lines().collect();
     for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
