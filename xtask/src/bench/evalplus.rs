@@ -1,11 +1,12 @@
 //! `cargo xtask bench evalplus`: scoring samples of HumanEval+ beside EvalPlus's own runner: same samples, same number of
 //! workers; rounds of both alternate.
 //!
-//! Both are whole processes, start included, and so is the CPU time of everything below them. What each needs once for a file
+//! Both are whole processes, start included, and so is the CPU time of everything below them, also of sandbox processes that
+//! end with hone (`xtask/peers/measured.py`). What each needs once for a file
 //! is done before: EvalPlus computes the expected outputs, hone runs the references. A verdict of EvalPlus is "pass" where
 //! base and plus tests pass; how many verdicts agree is part of the result.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -240,7 +241,10 @@ fn table(found: &[Vec<Value>; 2], verdicts: &[Verdicts; 2]) -> Result<String> {
     if !differing.is_empty() {
         text += &format!(", not on {}", differing.join(", "));
     }
-    Ok(text + ".\n")
+    let counted = found.iter().flatten().map(|round| round["cpu_counted"].as_str().unwrap_or("?"));
+    let counted: BTreeSet<&str> = counted.collect();
+    text += &format!(". CPU time by {}.\n", counted.into_iter().collect::<Vec<_>>().join(" and "));
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -251,15 +255,18 @@ mod tests {
 
     #[test]
     fn ratios_and_disagreements_are_told() {
-        let rounds = |seconds: f64| vec![json!({"seconds": seconds, "cpu_seconds": 2.0 * seconds})];
+        let rounds = |seconds: f64| {
+            vec![json!({"seconds": seconds, "cpu_seconds": 2.0 * seconds, "cpu_counted": "task clock"})]
+        };
         let verdicts = |second: bool| -> Verdicts {
             [(("HumanEval/0".to_owned(), 0), true), (("HumanEval/0".to_owned(), 1), second)].into()
         };
         let text = table(&[rounds(6.0), rounds(2.0)], &[verdicts(true), verdicts(false)]).expect("a table");
         assert!(text.contains("| EvalPlus 0.3.1 | 0.3 | 12.0 | 6.0000 |"), "{text}");
         assert!(text.contains("hone is 3.00× as fast and needs 1/3.00 of the CPU time"), "{text}");
-        assert!(text.ends_with("agree on 1 of 2, not on HumanEval/0 sample 1 (fails here).\n"), "{text}");
+        let end = "agree on 1 of 2, not on HumanEval/0 sample 1 (fails here). CPU time by task clock.\n";
+        assert!(text.ends_with(end), "{text}");
         let text = table(&[rounds(1.0), rounds(1.0)], &[verdicts(true), verdicts(true)]).expect("a table");
-        assert!(text.ends_with("2 of 2 samples pass; verdicts agree on 2 of 2.\n"), "{text}");
+        assert!(text.contains("2 of 2 samples pass; verdicts agree on 2 of 2. CPU time"), "{text}");
     }
 }
