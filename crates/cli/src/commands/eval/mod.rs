@@ -1,6 +1,7 @@
 //! `hone eval`: pass@k of a model, an endpoint or a samples file, on tasks or a benchmark, with 95% intervals.
 
 mod arguments;
+mod contradictions;
 mod diff;
 mod endpoint;
 mod journal;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         Some(Action::OffPolicy(arguments)) => return off_policy::run(arguments, terminal).map(|()| 0),
         None => {}
     }
+    arguments.refuse_contradictions()?;
     // Absolute, but no link of it followed: a venv is known by the place its link is in.
     let python = arguments.python.as_ref().map(std::path::absolute).transpose();
     let config = SandboxConfig {
