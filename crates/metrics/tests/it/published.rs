@@ -292,7 +292,7 @@ fn codebleu_in_every_language() {
             "python",
             "def bar ( x ) :\n    return x",
             "def foo ( x ) :\n    return x",
-            [0.856628921, 0.707106781, 0.719408903, 1.0, 1.0],
+            [0.856628921, std::f64::consts::FRAC_1_SQRT_2, 0.719408903, 1.0, 1.0],
         ),
     ] {
         all(language, candidate, &[reference], expected);
