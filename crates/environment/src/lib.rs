@@ -14,7 +14,7 @@ pub use environment::{
     Environment, EnvironmentError, EnvironmentSet, Message, Observation, Role, Step, Verdict,
 };
 pub use feedback::{Feedback, describe_failure};
-pub use program::extract_program;
+pub use program::{extract_program, program_of_code};
 pub use reward::{
     Assessors, Efficiencies, Efficiency, EfficiencyError, Findings, Grader, GraderError, Graders, Judged,
     NoScanner, OutcomeClasses, Plain, RewardPart, RewardValue, Scanner, Security, SecurityFinding, Severity,

@@ -15,7 +15,11 @@ use hone_dataset::python::{Token, TokenKind, function_head, tokens};
 
 /// The program of an `answer` that continues `signature` (which may be empty) and should define `entry_point`.
 pub fn extract_program(signature: &str, entry_point: &str, answer: &str) -> String {
-    let body = unfenced(answer);
+    program_of_code(signature, entry_point, unfenced(answer))
+}
+
+/// The same of code that stands in no fence (any more): rules 2 and 3, so that a fence in a docstring is text.
+pub fn program_of_code(signature: &str, entry_point: &str, body: &str) -> String {
     let begins_anew = begins_at_column_0(body) && function_head(body, entry_point).is_some();
     let program = if begins_anew {
         let preamble = function_head(signature, entry_point).map_or("", |(start, _)| &signature[..start]);
@@ -193,6 +197,13 @@ mod tests {
         check("", "```", "\n");
         let with_fence_inside = "\n    return 'a ``` b'";
         check(PLAIN, with_fence_inside, "def f(x):\n    return 'a ``` b'\n");
+    }
+
+    #[test]
+    fn in_code_a_fence_is_text() {
+        let code = "def f(x):\n    \"\"\"Doc.\n```\nf(1)\n```\n    \"\"\"\n    return x\n";
+        assert_eq!(program_of_code("", "f", code), code);
+        assert_ne!(extract_program("", "f", code), code);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! or with the one that `Retry-After` asks for, of at most a minute. The key is read
 //! from an environment variable by the caller; it is in no message, log or result. Not here: judging.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hone_environment::{Observation, Role};
@@ -23,6 +25,8 @@ pub struct Endpoint {
     model: String,
     key: Option<String>,
     timeout: Duration,
+    /// Whether a failure that may pass was told.
+    has_told: Arc<AtomicBool>,
     /// Tries of one request.
     pub tries: u32,
     /// Pause before the second try; doubled for each further one.
@@ -56,6 +60,7 @@ impl Endpoint {
             model: model.to_owned(),
             key,
             timeout,
+            has_told: Arc::default(),
             tries: 6,
             pause: Duration::from_secs(1),
         }
@@ -75,14 +80,19 @@ impl Endpoint {
         loop {
             match self.once(path, &body) {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::Passing { pause: asked, .. }) if tried < self.tries => {
-                    std::thread::sleep(asked.unwrap_or(pause).min(Duration::from_secs(60)));
+                Err(Failure::Passing { message, pause: asked }) if tried < self.tries => {
+                    let pause_now = asked.unwrap_or(pause).min(Duration::from_secs(60));
+                    // Once, so that nobody waits without knowing why.
+                    if !self.has_told.swap(true, Ordering::Relaxed) {
+                        tracing::warn!("{}{path}: {message}; trying again", self.base);
+                    }
+                    std::thread::sleep(pause_now);
                     pause *= 2;
                     tried += 1;
                 }
                 Err(Failure::Passing { message, .. } | Failure::Lasting(message)) => {
                     return Err(EvalError::Endpoint {
-                        message: format!("{}{path}, {tried} tries: {message}", self.base),
+                        message: format!("{}{path}, {tried} {}: {message}", self.base, plural(tried)),
                     });
                 }
             }
@@ -140,7 +150,16 @@ impl Endpoint {
                 message: format!("status {status}: {}", self.without_key(&short(&text))),
                 pause: asked.map(Duration::from_secs),
             }),
-            _ => Err(Failure::Lasting(format!("status {status}: {}", self.without_key(&short(&text))))),
+            _ => {
+                let hint = match status {
+                    401 | 403 => "\nhint: the key is read from the variable that --key-env names",
+                    404 => {
+                        "\nhint: the URL is the part before /chat/completions, often ending in /v1; --endpoint-model names the model"
+                    }
+                    _ => "",
+                };
+                Err(Failure::Lasting(format!("status {status}: {}{hint}", self.without_key(&short(&text)))))
+            }
         }
     }
 
@@ -176,6 +195,10 @@ fn decimal(number: f32) -> f64 {
     number.to_string().parse().unwrap_or_else(|_| f64::from(number))
 }
 
+fn plural(tries: u32) -> &'static str {
+    if tries == 1 { "try" } else { "tries" }
+}
+
 fn short(text: &str) -> String {
     text.chars().take(300).collect()
 }
@@ -184,7 +207,10 @@ fn answer(text: &str) -> Result<Answer, String> {
     let body: Value = serde_json::from_str(text)
         .map_err(|error| format!("expected JSON, found {error}: {}", short(text)))?;
     let choice = &body["choices"][0];
-    let content = choice["message"]["content"].as_str().or_else(|| choice["text"].as_str());
+    let message = &choice["message"];
+    // A model that thought until its last token has said nothing: `"content": null`.
+    let is_silent = message.is_object() && message["content"].is_null();
+    let content = message["content"].as_str().or_else(|| choice["text"].as_str()).or(is_silent.then_some(""));
     let content = content.ok_or_else(|| format!("expected a choice with a text, found {}", short(text)))?;
     Ok(Answer {
         text: content.to_owned(),

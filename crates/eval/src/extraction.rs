@@ -1,19 +1,24 @@
 //! From a chat answer to the code in it: fences, prose around it, answers cut in the middle.
 //!
 //! Rules, in this order:
-//! 1. Fenced blocks. Of those in the wanted language (or without one) the first that defines the entry point; without an
-//!    entry point, or if none defines it, the longest that parses, else the longest. A block that is never closed ends
-//!    with the text. Thinking (`<think>…</think>`) is not looked at.
+//! 1. Fenced blocks (`fences.rs`). Of those in the wanted language (or without one) the first that defines the entry point;
+//!    without an entry point, or if none defines it, the longest that parses, else the longest. A block that is never closed
+//!    ends with the text. Thinking that ends (`<think>…</think>`, `<thinking>`, `<thought>`) is not looked at.
 //! 2. Without a fence: the longest run of lines that the grammar reads without an error and that holds a definition
-//!    (or, with an entry point, defines it); else the whole text.
+//!    (or, with an entry point, defines it); else the whole text. In Python, words of the prose that happen to be expressions
+//!    (`Answer`, `[PYTHON]`, `Note: short`) are no part of it.
 //! 3. A tail that does not parse (the answer was cut off) is dropped by whole top-level statements, as long as the
-//!    entry point stays.
+//!    entry point stays; else, of a block, the longest run of whole statements that parses (`%timeit` before them).
 //!
-//! Nothing is added and nothing within a statement is mended. Which statements of a program are used is not decided
-//! here (`hone_environment::extract_program`).
+//! Nothing is added, nothing within a statement is mended, and blocks are not joined. Which statements of a program are used is
+//! not decided here (`hone_environment::program_of_code`).
+
+mod fences;
 
 use hone_metrics::Language;
 use tree_sitter::Node;
+
+use self::fences::{Block, fenced_blocks, is_blank};
 
 /// Lines of an answer that are looked at where there is no fence.
 const MAX_LINES: usize = 400;
@@ -47,18 +52,17 @@ pub enum Rule {
 
 /// The code in `answer` that defines `entry_point`, if one is wanted.
 pub fn extract_code(answer: &str, language: Language, entry_point: Option<&str>) -> Extracted {
-    let answer = without_thinking(answer);
+    let answer = without_thinking(answer).trim_start_matches(is_zero_width);
     let blocks = fenced_blocks(answer);
-    let (code, rule) = match choose_block(&blocks, language, entry_point) {
-        Some(block) => (block.code.to_owned(), if block.is_closed { Rule::Fence } else { Rule::OpenFence }),
+    let (mut code, rule, is_cut) = match choose_block(&blocks, language, entry_point) {
+        Some(block) => {
+            let (code, is_cut) = without_broken_parts(&block.code, language, entry_point);
+            (code, if block.is_closed { Rule::Fence } else { Rule::OpenFence }, is_cut)
+        }
         None => match longest_run(answer, language, entry_point) {
-            Some(code) => (code, Rule::Lines),
-            None => (answer.to_owned(), Rule::Whole),
+            Some(code) => (without_words(code, language), Rule::Lines, false),
+            None => (answer.to_owned(), Rule::Whole, false),
         },
-    };
-    let (mut code, is_cut) = match rule {
-        Rule::Whole => (code, false),
-        _ => without_broken_tail(code, language, entry_point),
     };
     code.truncate(code.trim_end().len());
     if !code.is_empty() {
@@ -67,62 +71,27 @@ pub fn extract_code(answer: &str, language: Language, entry_point: Option<&str>)
     Extracted { code, rule, is_cut }
 }
 
-/// What follows the last closed thinking block.
+/// What follows the last thinking that ends.
 fn without_thinking(answer: &str) -> &str {
-    answer.rsplit_once("</think>").map_or(answer, |(_, rest)| rest)
+    let ends = ["</think>", "</thinking>", "</thought>"];
+    let after = ends.iter().filter_map(|end| answer.rfind(end).map(|at| at + end.len())).max();
+    &answer[after.unwrap_or(0)..]
 }
 
-#[derive(Debug)]
-struct Block<'a> {
-    language: &'a str,
-    code: &'a str,
-    is_closed: bool,
+/// A mark that some put at a text's beginning.
+fn is_zero_width(c: char) -> bool {
+    is_blank(c) && !c.is_whitespace()
 }
 
-/// Blocks between fences of three or more backticks or tildes; a fence is closed by one of the same kind, as long or
-/// longer, on a line of its own.
-fn fenced_blocks(answer: &str) -> Vec<Block<'_>> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(&str, &str, usize)> = None;
-    let mut start = 0;
-    for line in answer.split_inclusive('\n') {
-        let (line_start, trimmed) = (start, line.trim());
-        start += line.len();
-        let mark = trimmed.chars().next().filter(|c| matches!(c, '`' | '~'));
-        let length = mark.map_or(0, |mark| trimmed.chars().take_while(|c| *c == mark).count());
-        let (fence, info) = trimmed.split_at(length);
-        match open {
-            None if length >= 3 && !info.contains('`') => open = Some((fence, info.trim(), start)),
-            Some((opening, language, from))
-                if length >= 3 && fence.starts_with(opening) && info.is_empty() =>
-            {
-                blocks.push(Block { language, code: &answer[from..line_start], is_closed: true });
-                open = None;
-            }
-            _ => {}
-        }
-    }
-    if let Some((_, language, from)) = open {
-        blocks.push(Block { language, code: &answer[from.min(answer.len())..], is_closed: false });
-    }
-    blocks
-}
-
-fn choose_block<'b, 'a>(
-    blocks: &'b [Block<'a>],
-    language: Language,
-    entry_point: Option<&str>,
-) -> Option<&'b Block<'a>> {
-    let name =
-        |block: &&Block<'_>| block.language.split([' ', '{', ',', ':']).next().unwrap_or_default().to_owned();
+fn choose_block<'b>(blocks: &'b [Block], language: Language, entry_point: Option<&str>) -> Option<&'b Block> {
     let is_fitting =
-        |block: &&Block<'_>| name(block).is_empty() || Language::named(&name(block)) == Some(language);
-    let fitting: Vec<&Block<'_>> = blocks.iter().filter(is_fitting).collect();
+        |block: &&Block| block.language.is_empty() || Language::named(&block.language) == Some(language);
+    let fitting: Vec<&Block> = blocks.iter().filter(is_fitting).collect();
     let candidates = if fitting.is_empty() { blocks.iter().collect() } else { fitting };
     let defining =
-        entry_point.and_then(|entry| candidates.iter().find(|block| defines(block.code, language, entry)));
+        entry_point.and_then(|entry| candidates.iter().find(|block| defines(&block.code, language, entry)));
     let longest =
-        || candidates.iter().max_by_key(|block| (language.is_well_formed(block.code), block.code.len()));
+        || candidates.iter().max_by_key(|block| (language.is_well_formed(&block.code), block.code.len()));
     defining.or_else(longest).copied()
 }
 
@@ -171,7 +140,8 @@ fn longest_run(answer: &str, language: Language, entry_point: Option<&str>) -> O
             if best.as_ref().is_some_and(|(most, _)| filled <= *most) {
                 break;
             }
-            let is_boundary = to == lines.len() || is_start(&lines[to]) || lines[to].trim().is_empty();
+            // A statement that goes on after a blank line is not cut there.
+            let is_boundary = lines[to..].iter().find(|line| !line.trim().is_empty()).is_none_or(is_start);
             if !is_boundary {
                 continue;
             }
@@ -209,12 +179,21 @@ fn has_definition(code: &str, language: Language) -> bool {
     })
 }
 
-/// Drops top-level statements from the end until the rest parses, as long as the entry point stays defined.
-fn without_broken_tail(code: String, language: Language, entry_point: Option<&str>) -> (String, bool) {
-    if language.is_well_formed(&code) {
-        return (code, false);
+/// Rule 3: the code, and whether something that does not parse was dropped.
+fn without_broken_parts(code: &str, language: Language, entry_point: Option<&str>) -> (String, bool) {
+    if language.is_well_formed(code) {
+        return (code.to_owned(), false);
     }
-    let Some(tree) = language.parse(&code) else { return (code, false) };
+    let kept = without_broken_tail(code, language, entry_point).map(str::to_owned);
+    match kept.or_else(|| longest_run(code, language, entry_point)) {
+        Some(kept) => (kept, true),
+        None => (code.to_owned(), false),
+    }
+}
+
+/// Drops top-level statements from the end until the rest parses, as long as the entry point stays defined.
+fn without_broken_tail<'a>(code: &'a str, language: Language, entry_point: Option<&str>) -> Option<&'a str> {
+    let tree = language.parse(code)?;
     let root = tree.root_node();
     let mut cursor = root.walk();
     let starts: Vec<usize> = root.children(&mut cursor).map(|node| node.start_byte()).collect();
@@ -223,14 +202,52 @@ fn without_broken_tail(code: String, language: Language, entry_point: Option<&st
     for start in starts.into_iter().rev().filter(is_line_start) {
         let kept = &code[..start];
         if entry_point.is_some_and(|entry| !defines(kept, language, entry)) || kept.trim().is_empty() {
-            break;
+            return None;
         }
         if language.is_well_formed(kept) {
-            return (kept.to_owned(), true);
+            return Some(kept);
         }
     }
-    (code, false)
+    None
 }
+
+/// Python without top-level expressions that do nothing: words of the prose around the code, which raise a `NameError`.
+fn without_words(code: String, language: Language) -> String {
+    let tree = if language == Language::Python { language.parse(&code) } else { None };
+    let Some(tree) = tree else { return code };
+    let root = tree.root_node();
+    let mut cursor = root.walk();
+    let words: Vec<Node<'_>> = root.children(&mut cursor).filter(|node| is_idle(*node)).collect();
+    let mut kept = String::with_capacity(code.len());
+    let mut from = 0;
+    for node in words {
+        kept.push_str(&code[from..node.start_byte()]);
+        from = node.end_byte();
+    }
+    kept.push_str(&code[from..]);
+    kept.trim_start_matches('\n').to_owned()
+}
+
+/// Whether a statement calls nothing and binds nothing. Strings stay: they are documentation.
+fn is_idle(statement: Node<'_>) -> bool {
+    let Some(inner) = statement.named_child(0).filter(|_| statement.kind() == "expression_statement") else {
+        return false;
+    };
+    match inner.kind() {
+        "identifier" | "attribute" | "list" | "tuple" | "subscript" | "integer" | "float" => true,
+        "binary_operator"
+        | "comparison_operator"
+        | "boolean_operator"
+        | "unary_operator"
+        | "not_operator" => true,
+        // `Note: short` is a declaration without a value.
+        "assignment" => inner.child_by_field_name("right").is_none(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod answers;
 
 #[cfg(test)]
 mod tests {

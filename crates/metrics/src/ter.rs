@@ -6,13 +6,13 @@
 //! ```
 //!
 //! The least number of edits with shifts cannot be had in reasonable time, so shifts are taken greedily, the one that saves
-//! most first, by Tercom's rules for which are tried. Over a corpus, edits and lengths are summed first. Not here: Tercom's
-//! normalisation of text (`norm:no`) and its treatment of Asian scripts (`asian:no`).
+//! most first, by Tercom's rules for which are tried. Over a corpus, edits and lengths are summed first. How text is cut:
+//! `tercom.rs`.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ngrams::Vocabulary;
-use crate::text;
+use crate::{tercom, text};
 
 /// Longest run of words that is shifted.
 const MAX_SHIFT_WORDS: usize = 10;
@@ -31,6 +31,10 @@ pub struct Ter {
     pub is_case_sensitive: bool,
     /// Whether the marks `.,?:;!"()` are removed first.
     pub is_without_marks: bool,
+    /// Whether lines are joined, XML's entities read and marks put apart first.
+    pub is_normalised: bool,
+    /// Whether that splits Chinese and Japanese characters, too, and removes their marks.
+    pub has_asian_support: bool,
 }
 
 /// What TER is computed from; of a corpus, the sum.
@@ -45,10 +49,13 @@ pub struct Edits {
 impl Ter {
     /// All settings in sacrebleu's notation.
     pub fn signature(&self, references: usize) -> String {
+        let yes_no = |is_so: bool| if is_so { "yes" } else { "no" };
         format!(
-            "nrefs:{references}|case:{}|tok:tercom|norm:no|punct:{}|asian:no|version:hone-{}",
+            "nrefs:{references}|case:{}|tok:tercom|norm:{}|punct:{}|asian:{}|version:hone-{}",
             if self.is_case_sensitive { "mixed" } else { "lc" },
-            if self.is_without_marks { "no" } else { "yes" },
+            yes_no(self.is_normalised),
+            yes_no(!self.is_without_marks),
+            yes_no(self.has_asian_support),
             env!("CARGO_PKG_VERSION"),
         )
     }
@@ -83,10 +90,16 @@ impl Ter {
     }
 
     fn words(&self, vocabulary: &mut Vocabulary<String>, text: &str) -> Vec<u32> {
-        let cased = if self.is_case_sensitive { text.to_owned() } else { text.to_lowercase() };
-        let is_kept = |c: &char| !self.is_without_marks || !".,?:;!\"()".contains(*c);
-        let kept: String = cased.chars().filter(is_kept).collect();
-        vocabulary.ids(text::split(&kept).map(str::to_owned))
+        // Of a segment, white space at its end is no part.
+        let text = text::strip_end(text);
+        let mut text = if self.is_case_sensitive { text.to_owned() } else { text.to_lowercase() };
+        if self.is_normalised {
+            text = tercom::normalised(text, self.has_asian_support);
+        }
+        if self.is_without_marks {
+            text.retain(|c| !tercom::is_mark(c, self.has_asian_support));
+        }
+        vocabulary.ids(text::split(&text).map(str::to_owned))
     }
 }
 

@@ -63,30 +63,49 @@ fn unescaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\n', '&', '<']) {
         return Cow::Borrowed(text);
     }
-    let mut text = text.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
-    if text.contains('&') {
-        text = text.replace("&quot;", "\"").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">");
+    let text = text.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
+    Cow::Owned(without_entities(text))
+}
+
+/// The four entities of XML that mteval and Tercom know, in their order.
+pub(crate) fn without_entities(text: String) -> String {
+    if !text.contains('&') {
+        return text;
     }
-    Cow::Owned(text)
+    text.replace("&quot;", "\"").replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">")
 }
 
 /// The western-language part: punctuation apart, but periods and commas within numbers stay.
-///
-/// Works on bytes: all it looks for is ASCII, which never occurs inside another character.
 fn western(text: &str) -> String {
+    points_apart(&marks_apart(text))
+}
+
+/// Blanks around ASCII punctuation other than periods, commas, dashes and apostrophes.
+///
+/// Works on bytes, as [`points_apart`] does: all that is looked for is ASCII, which never occurs inside another character.
+pub(crate) fn marks_apart(text: &str) -> String {
     let mut apart = Vec::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         let is_mark =
             matches!(byte, b'{'..=b'~' | b'['..=b'`' | b' '..=b'&' | b'('..=b'+' | b':'..=b'@' | b'/');
         if is_mark { apart.extend([b' ', byte, b' ']) } else { apart.push(byte) }
     }
+    text_of(apart)
+}
+
+/// Blanks around periods and commas that are not between digits, and around a dash after a digit.
+pub(crate) fn points_apart(text: &str) -> String {
     let is_digit = |byte: u8| byte.is_ascii_digit();
     let is_point = |byte: u8| matches!(byte, b'.' | b',');
     // In each pass a pair is replaced and skipped, as a regular expression's matches do not overlap.
-    let before = replace_pairs(&apart, |a, b| (!is_digit(a) && is_point(b)).then_some([a, b' ', b, b' ']));
+    let before =
+        replace_pairs(text.as_bytes(), |a, b| (!is_digit(a) && is_point(b)).then_some([a, b' ', b, b' ']));
     let after = replace_pairs(&before, |a, b| (is_point(a) && !is_digit(b)).then_some([b' ', a, b' ', b]));
-    let dashes = replace_pairs(&after, |a, b| (is_digit(a) && b == b'-').then_some([a, b' ', b, b' ']));
-    String::from_utf8(dashes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    text_of(replace_pairs(&after, |a, b| (is_digit(a) && b == b'-').then_some([a, b' ', b, b' '])))
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn replace_pairs(text: &[u8], replacement: impl Fn(u8, u8) -> Option<[u8; 4]>) -> Vec<u8> {

@@ -1,7 +1,8 @@
 //! `cargo xtask bench evalplus`: scoring samples of HumanEval+ beside EvalPlus's own runner: same samples, same number of
 //! workers; rounds of both alternate.
 //!
-//! Both are whole processes, start included, and so is the CPU time of everything below them. What each needs once for a file
+//! Both are whole processes, start included, and so is the CPU time of everything below them, also of sandbox processes that
+//! end with hone (`xtask/peers/measured.py`). What each needs once for a file
 //! is done before: EvalPlus computes the expected outputs, hone runs the references. A verdict of EvalPlus is "pass" where
 //! base and plus tests pass; how many verdicts agree is part of the result.
 //!
@@ -256,7 +257,10 @@ fn table(found: &[Vec<Value>; 3], evalplus: &Verdicts, rounds: &[Verdicts]) -> R
     if !differing.is_empty() {
         text += &format!(", not on {}", differing.into_iter().collect::<Vec<_>>().join(", "));
     }
-    Ok(text + ".\n")
+    let counted = found.iter().flatten().map(|round| round["cpu_counted"].as_str().unwrap_or("?"));
+    let counted: BTreeSet<&str> = counted.collect();
+    text += &format!(". CPU time by {}.\n", counted.into_iter().collect::<Vec<_>>().join(" and "));
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -267,7 +271,9 @@ mod tests {
 
     #[test]
     fn ratios_and_disagreements_are_told() {
-        let rounds = |seconds: f64| vec![json!({"seconds": seconds, "cpu_seconds": 2.0 * seconds})];
+        let rounds = |seconds: f64| {
+            vec![json!({"seconds": seconds, "cpu_seconds": 2.0 * seconds, "cpu_counted": "task clock"})]
+        };
         let verdicts = |second: bool| -> Verdicts {
             [(("HumanEval/0".to_owned(), 0), true), (("HumanEval/0".to_owned(), 1), second)].into()
         };
@@ -279,9 +285,19 @@ mod tests {
             text.contains("| **hone** with `--judge-each` | 0.7 | 6.0 | 3.0000 | 2.00 | 1/2.00 |"),
             "{text}"
         );
-        assert!(text.ends_with("agree on 1 of 2, not on HumanEval/0 sample 1 (fails here).\n"), "{text}");
+        assert!(
+            text.ends_with(
+                "agree on 1 of 2, not on HumanEval/0 sample 1 (fails here). CPU time by task clock.\n"
+            ),
+            "{text}"
+        );
         let agree = [verdicts(true)];
         let text = table(&found, &verdicts(true), &agree).expect("a table");
-        assert!(text.ends_with("2 of 2 samples pass by EvalPlus; verdicts agree on 2 of 2.\n"), "{text}");
+        assert!(
+            text.ends_with(
+                "2 of 2 samples pass by EvalPlus; verdicts agree on 2 of 2. CPU time by task clock.\n"
+            ),
+            "{text}"
+        );
     }
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::commands::eval::folders;
 use crate::exit::{Lacking, Usage};
+use crate::recipe::closest;
 use crate::terminal::Terminal;
 
 /// Largest file that is fetched, in bytes.
@@ -109,7 +110,11 @@ pub(crate) fn run(command: &Command, terminal: &Terminal) -> Result<()> {
 fn known(name: &str) -> Result<&'static Benchmark> {
     find_benchmark(name).ok_or_else(|| {
         let names: Vec<&str> = benchmarks().iter().map(|benchmark| benchmark.name).collect();
-        Usage(format!("expected a benchmark, found {name:?}\nhint: known are {}", names.join(", "))).into()
+        let hint = match closest(name, &names) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("known are {}", names.join(", ")),
+        };
+        Usage(format!("expected a benchmark, found {name:?}\nhint: {hint}")).into()
     })
 }
 

@@ -1,23 +1,22 @@
 //! `hone metrics`: text and code metrics of predictions against references, over a JSONL file.
 
 mod execution;
+mod settings;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use hone_eval::{Interval, bootstrap_mean};
-use hone_metrics::bleu::{Bleu, Smoothing};
-use hone_metrics::chrf::Chrf;
+use hone_metrics::bleu::{Bleu, Statistics};
 use hone_metrics::codebleu::{CodeBleu, CodeBleuScore, Counts, Mode};
 use hone_metrics::crystal_bleu::TrivialNgrams;
 use hone_metrics::meteor::{Meteor, code_tokens};
-use hone_metrics::rouge::Rouge;
-use hone_metrics::ter::Ter;
 use hone_metrics::tokenize::Tokenizer;
 use hone_metrics::wordnet::WordNet;
 use hone_metrics::{Language, edit};
 use serde::{Deserialize, Serialize};
 
+use self::settings::Settings;
 use crate::exit::Usage;
 use crate::sandboxes::SandboxArguments;
 use crate::terminal::Terminal;
@@ -28,6 +27,8 @@ Examples:
   hone metrics predictions.jsonl --metric codebleu --language java
   hone metrics predictions.jsonl --metric codebleu --language python --compat k4black
   hone metrics predictions.jsonl --metric bleu,chrf --tokenizer none --json
+  hone metrics predictions.jsonl --metric bleu --smoothing floor --smoothing-value 0.5 --lowercase
+  hone metrics predictions.jsonl --metric rouge --rouge-stemmer
   hone metrics queries.jsonl --metric execution --database shop.sqlite
 
 A line is {\"prediction\": \"…\", \"reference\": \"…\"}, or with \"references\": [\"…\", …]. The corpus score follows each
@@ -39,7 +40,8 @@ metric's own definition; the mean over lines comes with a 95% interval (bootstra
 pub(crate) struct Arguments {
     /// Predictions with their references, one JSON object a line.
     file: PathBuf,
-    /// Metrics, of: bleu, chrf, chrf++, ter, rouge, meteor, edit, exact, codebleu, crystalbleu, execution (of SQL, in the sandbox). TER is better the lower.
+    /// Metrics, of: bleu, chrf, chrf++, ter, rouge, meteor, edit, edit-ratio, exact, codebleu, crystalbleu, execution (of SQL, in the
+    /// sandbox). TER is better the lower.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -53,12 +55,8 @@ pub(crate) struct Arguments {
     /// CodeBLEU as ours (strict), the package's (k4black), CodeXGLUE's (codexglue) or as printed (paper).
     #[arg(long, value_name = "MODE", default_value = "strict")]
     compat: String,
-    /// BLEU's tokenizer: 13a, intl, zh, char or none.
-    #[arg(long, value_name = "NAME", default_value = "13a")]
-    tokenizer: String,
-    /// BLEU's smoothing: exp, floor, add-k or none.
-    #[arg(long, value_name = "NAME", default_value = "exp")]
-    smoothing: String,
+    #[command(flatten)]
+    settings: Settings,
     /// The database of SQL queries, for execution: an SQLite file or a .sql script; a line's own `database` comes first.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -148,25 +146,24 @@ impl Arguments {
         };
         Ok(match name {
             "bleu" => {
-                let bleu = self.bleu()?;
-                let sentence = Bleu { is_effective_order: true, ..bleu };
+                let (bleu, sentence) = self.settings.bleu()?;
                 let signature = bleu.signature(references);
                 vec![scored(name, Some(bleu.corpus(pairs()).score), signature, &|p, r| {
                     Some(sentence.sentence(p, r).score)
                 })]
             }
             "chrf" | "chrf++" => {
-                let chrf = if name == "chrf" { Chrf::default() } else { Chrf::plus_plus() };
+                let chrf = self.settings.chrf(name == "chrf++")?;
                 let signature = chrf.signature(references);
                 vec![scored(name, Some(chrf.corpus(pairs())), signature, &|p, r| Some(chrf.sentence(p, r)))]
             }
             "ter" => {
-                let ter = Ter::default();
+                let ter = self.settings.ter();
                 let signature = ter.signature(references);
                 vec![scored(name, Some(ter.corpus(pairs())), signature, &|p, r| Some(ter.sentence(p, r)))]
             }
             "rouge" => {
-                let rouge = Rouge::default();
+                let rouge = self.settings.rouge();
                 let one = |metric: &str, of: &dyn Fn(&str, &[&str]) -> f64| {
                     scored(metric, None, rouge.signature(), &|p, r| Some(of(p, r)))
                 };
@@ -180,12 +177,18 @@ impl Arguments {
             "meteor" => {
                 let wordnet = self.wordnet.as_deref().map(WordNet::open).transpose()?;
                 let meteor = Meteor::default();
-                let score =
-                    |p: &str, r: &[&str]| Some(meteor.score(&code_tokens(p), &cut(r), wordnet.as_ref()));
-                vec![scored(name, None, meteor.signature("words-and-marks", wordnet.as_ref()), &score)]
+                let (words, tokenizer) = self.settings.meteor_cut()?;
+                let score = |p: &str, r: &[&str]| {
+                    let references: Vec<Vec<&str>> = r.iter().map(|one| words(one)).collect();
+                    Some(meteor.score(&words(p), &references, wordnet.as_ref()))
+                };
+                vec![scored(name, None, meteor.signature(tokenizer, wordnet.as_ref()), &score)]
             }
             "edit" => {
                 vec![scored(name, None, edit::signature(), &|p, r| best(r, &|one| edit::similarity(p, one)))]
+            }
+            "edit-ratio" => {
+                vec![scored(name, None, edit::signature(), &|p, r| best(r, &|one| edit::ratio(p, one)))]
             }
             "exact" => {
                 let is_exact = |p: &str, one: &str| f64::from(u8::from(edit::is_exact_match(p, one)));
@@ -195,10 +198,10 @@ impl Arguments {
             "crystalbleu" => {
                 let documents: Vec<Vec<&str>> =
                     segments.iter().flat_map(|one| &one.references).map(|text| code_tokens(text)).collect();
-                let trivial = TrivialNgrams::of(&documents, 500);
-                let bleu = Bleu { tokenizer: Tokenizer::None, ..self.bleu()? };
-                let sentence = Bleu { is_effective_order: true, ..bleu };
-                let mut sum = hone_metrics::bleu::Statistics::default();
+                let trivial = TrivialNgrams::of(&documents, self.settings.trivial_ngrams);
+                let (bleu, sentence) = self.settings.bleu()?;
+                let bleu = Bleu { tokenizer: Tokenizer::None, ..bleu };
+                let mut sum = Statistics::default();
                 pairs().for_each(|(p, r)| sum.add(&trivial.statistics(&code_tokens(p), &cut(r))));
                 let signature = trivial.signature(&bleu);
                 let score =
@@ -206,27 +209,9 @@ impl Arguments {
                 vec![scored(name, Some(bleu.score(&sum).score), signature, &score)]
             }
             other => {
-                return Err(Usage(format!("metric: expected bleu, chrf, chrf++, ter, rouge, meteor, edit, exact, codebleu, crystalbleu or execution, found {other:?}")).into());
+                return Err(Usage(format!("metric: expected bleu, chrf, chrf++, ter, rouge, meteor, edit, edit-ratio, exact, codebleu, crystalbleu or execution, found {other:?}")).into());
             }
         })
-    }
-
-    fn bleu(&self) -> Result<Bleu> {
-        let tokenizer = Tokenizer::named(&self.tokenizer).ok_or_else(|| {
-            Usage(format!("tokenizer: expected 13a, intl, zh, char or none, found {:?}", self.tokenizer))
-        })?;
-        let smoothing = match self.smoothing.as_str() {
-            "exp" => Smoothing::Exp,
-            "floor" => Smoothing::Floor { value: 0.1 },
-            "add-k" => Smoothing::AddK { value: 1.0 },
-            "none" => Smoothing::None,
-            other => {
-                return Err(
-                    Usage(format!("smoothing: expected exp, floor, add-k or none, found {other:?}")).into()
-                );
-            }
-        };
-        Ok(Bleu { tokenizer, smoothing, ..Bleu::default() })
     }
 
     /// CodeBLEU and its four parts; every line is looked at once, on all threads.
@@ -238,11 +223,8 @@ impl Arguments {
     ) -> Result<Vec<Scored>> {
         let language = self.language.as_deref().and_then(Language::named).ok_or_else(|| {
             let names: Vec<&str> = Language::ALL.iter().map(|language| language.name()).collect();
-            Usage(format!(
-                "codebleu: expected --language, one of {}, found {:?}",
-                names.join(", "),
-                self.language
-            ))
+            let found = self.language.as_deref().unwrap_or("none");
+            Usage(format!("codebleu: expected --language, one of {}, found {found}", names.join(", ")))
         })?;
         let mode = Mode::named(&self.compat).ok_or_else(|| {
             Usage(format!("compat: expected strict, k4black, codexglue or paper, found {:?}", self.compat))

@@ -1,4 +1,4 @@
-//! `hone eval` of samples and endpoints, `hone benchmark`, `hone metrics`: what needs no model.
+//! `hone eval` of samples and endpoints, `hone benchmark`: what needs no model.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -279,7 +279,8 @@ fn benchmarks_are_listed_and_shown() {
     );
     hone_with(&["benchmark", "show", "humanevil"], "", &[])
         .code(2)
-        .says(&["expected a benchmark", "hint: known are"]);
+        .says(&["expected a benchmark", "hint: did you mean humaneval?"]);
+    hone_with(&["benchmark", "show", "zzz"], "", &[]).code(2).says(&["hint: known are humaneval, "]);
     hone_with(&["eval", "--check", "humaneval"], "", &[("HONE_BENCHMARKS", "/nowhere")])
         .code(2)
         .says(&["expected the file humaneval/HumanEval.jsonl.gz", "hint: `hone benchmark fetch humaneval`"]);
@@ -289,29 +290,41 @@ fn benchmarks_are_listed_and_shown() {
 }
 
 #[test]
-fn metrics_of_a_file() {
+fn a_command_line_that_makes_no_sense_is_refused_before_anything_runs() {
     let folder = Folder::new();
-    let path = folder.write(
-        "p.jsonl",
-        &[
-            json!({"prediction": "x = 1\n", "reference": "x = 1\n"}),
-            json!({"prediction": "y = f(2)\n", "references": ["y = f(3)\n", "z = g(2)\n"]}),
-        ],
-    );
-    let scored = |arguments: &[&str]| hone_with(&[&["metrics", &path][..], arguments].concat(), "", &[]);
-    let all = scored(&["--json"]).code(0).json();
-    let find = |name: &str| all.as_array().unwrap().iter().find(|one| one["metric"] == name).unwrap().clone();
-    assert_eq!(find("exact")["mean"]["value"], 0.5);
-    assert!(
-        find("bleu")["signature"]
-            .as_str()
-            .unwrap()
-            .starts_with("nrefs:2|case:mixed|eff:no|tok:13a|smooth:exp|")
-    );
-    let codebleu = scored(&["--metric", "codebleu", "--language", "python"]).code(0).stdout;
-    assert!(codebleu.contains("mode:strict") && codebleu.contains("codebleu data flow"), "{codebleu}");
-    scored(&["--metric", "codebleu"]).code(2).says(&["expected --language"]);
-    scored(&["--metric", "bleurt"]).code(2).says(&["expected bleu, chrf"]);
+    let samples = folder.write("a.jsonl", &[sample("T/0", "    return 2 * x\n")]);
+    for (arguments, expected) in [
+        (&["--samples", &samples, "--k", "0"][..], "--k: expected at least 1, found 0"),
+        (&["--samples", &samples, "--limit", "0"], "--limit: expected at least 1"),
+        (&["--samples", &samples, "--check"], "scores no samples"),
+        (&["--samples", &samples, "--endpoint", "http://localhost:1/v1"], "expected one source of samples"),
+        (&["--samples", &samples, "--shots", "1"], "--shots, --shots-file: expected a model"),
+        (&["--samples", &samples, "--since", "yesterday"], "expected a day such as 2024-08-01"),
+        (
+            &["--samples", &samples, "--since", "2024-08-01"],
+            "hint: days are known of LiveCodeBench's problems",
+        ),
+        (&["--samples", &samples, "--report", "/nowhere/page.html"], "found none at /nowhere"),
+        (&["--endpoint", "localhost:8000/v1"], "--endpoint: expected a URL such as http://localhost:8000/v1"),
+        (&["--endpoint", "http://localhost:1/v1", "--extract"], "--extract: expected --samples FILE"),
+    ] {
+        let Some(call) = folder.eval(arguments) else { return };
+        call.code(2).says(&[expected]);
+    }
+}
+
+#[test]
+fn samples_of_problems_beyond_the_limit_are_passed_over() {
+    let folder = Folder::new();
+    let both = [sample("T/1", "    return x\n"), sample("T/0", "    return 2 * x\n")];
+    let samples = folder.write("a.jsonl", &both);
+    let Some(call) = folder.eval(&["--samples", &samples, "--limit", "1", "--json"]) else { return };
+    let found = call.code(0).json();
+    let signature = found["signature"].as_str().unwrap();
+    assert!(signature.contains(" tasks=1 samples=1 "), "{signature}");
+    let others = folder.write("b.jsonl", &both[..1]);
+    let call = folder.eval(&["--samples", &others, "--limit", "1"]).unwrap();
+    call.code(2).says(&["expected samples of the chosen problems, found others only"]);
 }
 
 #[test]

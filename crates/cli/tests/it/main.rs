@@ -7,6 +7,7 @@ mod comparing;
 mod evaluation;
 mod help;
 mod measuring;
+mod metrics;
 mod ranking;
 mod rating;
 mod recipes;

@@ -3,7 +3,7 @@
 //! A *completion* (a base model's text, or a samples file's) is used as the original harness uses it: cut at the first
 //! stop, put in its place, nothing else. A *chat answer* has its code extracted first (`extraction.rs`).
 
-use hone_environment::extract_program;
+use hone_environment::program_of_code;
 use hone_metrics::Language;
 
 use super::{Assembly, FunctionEnd, Problem, translated, translated_answer};
@@ -41,14 +41,14 @@ impl Problem {
         match &self.assembly {
             Assembly::Continuation { head, entry_point } => {
                 let code = code(Some(entry_point)).code;
-                extract_program(head.trim_end(), entry_point, &format!("\n{code}"))
+                program_of_code(head.trim_end(), entry_point, &format!("\n{code}"))
             }
             Assembly::Program { preamble, entry_point } => {
                 let entry = entry_point.as_deref().map(|entry| entry.rsplit('.').next().unwrap_or(entry));
                 let code = code(entry).code;
                 match entry_point {
                     Some(entry) if !entry.contains('.') && defines(&code, Language::Python, entry) => {
-                        joined(preamble, &extract_program("", entry, &code))
+                        joined(preamble, &program_of_code("", entry, &code))
                     }
                     _ => joined(preamble, &code),
                 }

@@ -127,6 +127,9 @@ fn folder_rows(path: &Path) -> Result<Vec<Row>, String> {
         .map_err(|error: std::io::Error| error.to_string())?;
     folders.retain(|folder| folder.join("question.txt").is_file());
     folders.sort();
+    if folders.is_empty() {
+        return Err("expected a folder of problems, each a folder with `question.txt` as in APPS' `train` and `test`, found none".into());
+    }
     let row = |folder: &std::path::PathBuf| {
         let mut row = Map::new();
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();

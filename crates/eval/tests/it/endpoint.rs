@@ -114,7 +114,7 @@ fn what_lasts_is_an_error_at_once_and_names_no_key() {
     let message =
         endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect_err("refused").to_string();
     assert!(
-        message.contains("1 tries") && message.contains("status 401") && message.contains("***"),
+        message.contains("1 try") && message.contains("status 401") && message.contains("***"),
         "{message}"
     );
     assert!(!message.contains("secret-key"), "{message}");
@@ -123,6 +123,12 @@ fn what_lasts_is_an_error_at_once_and_names_no_key() {
     let message =
         endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect_err("empty").to_string();
     assert!(message.contains("expected a choice with a text"), "{message}");
+    server.join().expect("served");
+    // Who thought until the last token said nothing: an answer, and a wrong one.
+    let silent = r#"{"choices": [{"message": {"content": null}, "finish_reason": "length"}]}"#;
+    let (base, server) = serve(vec![(200, silent.into())]);
+    let answer = endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect("an answer");
+    assert_eq!(answer, Answer { text: String::new(), tokens: 0, finish: FinishReason::Length });
     server.join().expect("served");
     assert!(!format!("{:?}", endpoint("http://localhost")).contains("secret-key"));
 }
@@ -176,7 +182,7 @@ fn an_answer_that_is_no_json_is_an_error_that_shows_it() {
     let (base, server) = serve(vec![(200, "<html>secret-key</html>".into())]);
     let error =
         endpoint(&base).complete(&chat(), &SamplingParams::default(), 0).expect_err("html").to_string();
-    assert!(error.contains("1 tries: expected JSON") && error.contains("<html>***"), "{error}");
+    assert!(error.contains("1 try: expected JSON") && error.contains("<html>***"), "{error}");
     server.join().expect("served");
 }
 

@@ -1,4 +1,5 @@
 //! Metrics against the numbers of the published packages, and properties all of them share.
 
 mod properties;
+mod published;
 mod vectors;

@@ -220,8 +220,8 @@ fn ter_is_sacrebleus() {
     let mut segments = Vec::new();
     for row in &rows {
         let is = |key: &str| row[key].as_bool().expect("a setting");
-        let ter =
-            Ter { is_case_sensitive: is("is_case_sensitive"), is_without_marks: is("is_without_marks") };
+        let (is_case_sensitive, is_without_marks) = (is("is_case_sensitive"), is("is_without_marks"));
+        let ter = Ter { is_case_sensitive, is_without_marks, ..Ter::default() };
         let (hypothesis, references) = (row["hypothesis"].as_str().expect("a text"), references(row));
         check.close(hypothesis, ter.sentence(hypothesis, &references), &row["ter"], 1e-9);
         segments.push((hypothesis, references));

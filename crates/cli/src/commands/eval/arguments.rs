@@ -136,10 +136,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     pub(super) limit: Option<usize>,
     /// Evaluate problems published on this day or later, such as 2024-08-01 (LiveCodeBench).
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub(super) since: Option<String>,
     /// Evaluate problems published on this day or earlier.
-    #[arg(long, value_name = "DAY")]
+    #[arg(long, value_name = "DAY", value_parser = day)]
     pub(super) until: Option<String>,
     /// Sequences in flight; does not change the result.
     #[arg(long, default_value_t = 32, value_name = "N")]
@@ -189,6 +189,16 @@ fn speed(text: &str) -> Result<f64, String> {
         .ok()
         .filter(is_fine)
         .ok_or_else(|| format!("expected a number of at least 0, found {text:?}"))
+}
+
+fn day(text: &str) -> Result<String, String> {
+    let is_day = text.len() == 10
+        && text.char_indices().all(|(at, c)| if matches!(at, 4 | 7) { c == '-' } else { c.is_ascii_digit() });
+    if is_day {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected a day such as 2024-08-01, found {text:?}"))
+    }
 }
 
 fn prompt_style(name: &str) -> Result<PromptStyle, String> {

@@ -1,17 +1,19 @@
 //! What is measured of judged samples: base tests, `--efficiency`, `--security`.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use hone_environment::Scanner;
-use hone_eval::benchmark::{Benchmark, find_benchmark, sha256};
-use hone_eval::samples::read_results;
+use hone_eval::benchmark::{Benchmark, find_benchmark};
+use hone_eval::samples::results_of;
 use hone_eval::{
     EfficiencySummary, Evaluation, Ladders, SecuritySummary, judge_base_tests, measure_efficiency,
     scan_samples,
 };
 use hone_sandbox::{Language, Sandbox};
+use sha2::{Digest, Sha256};
 
 use super::Arguments;
 use super::journal::Journal;
@@ -28,25 +30,34 @@ pub(super) struct Measured {
     pub(super) security: Option<SecuritySummary>,
 }
 
-/// Refuses, before anything is sampled, what cannot be measured here.
-pub(super) fn check(arguments: &Arguments) -> Result<()> {
-    if let Some(path) = &arguments.levels {
-        ladders(path)?;
+/// The levels of `--levels FILE`, and its checksum.
+pub(super) struct Levels {
+    ladders: Ladders,
+    sha256: String,
+}
+
+/// Reads what measuring needs, and refuses what cannot be measured here, before anything is sampled.
+pub(super) fn prepare(arguments: &Arguments) -> Result<Option<Levels>> {
+    if arguments.security {
+        scanner()?;
     }
-    if arguments.security { scanner().map(drop) } else { Ok(()) }
+    arguments.levels.as_deref().map(levels).transpose()
 }
 
 /// The levels that a file of measured samples makes.
-fn ladders(path: &Path) -> Result<Ladders> {
+fn levels(path: &Path) -> Result<Levels> {
     let hint = "hint: `hone eval --samples SOLUTIONS BENCHMARK --efficiency --output FILE` makes such a file";
-    let tasks = read_results(path).map_err(|error| Usage(format!("--levels {error}\n{hint}")))?;
-    let ladders = Ladders::of(&tasks);
+    let failure = |error: String| Usage(format!("--levels {error}\n{hint}"));
+    let text = fs::read_to_string(path)
+        .map_err(|error| failure(format!("failed to read {}: {error}", path.display())))?;
+    let ladders = Ladders::of(&results_of(&text, path).map_err(|error| failure(error.to_string()))?);
     if ladders.is_empty() {
         let path = path.display();
         let message = format!("--levels {path}: expected right samples with their costs, found none\n{hint}");
         return Err(Usage(message).into());
     }
-    Ok(ladders)
+    let sha256 = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Levels { ladders, sha256 })
 }
 
 fn scanner() -> Result<Scanner> {
@@ -56,6 +67,7 @@ fn scanner() -> Result<Scanner> {
 /// Measures what was asked for, records how, and writes the output file anew.
 pub(super) fn add(
     arguments: &Arguments,
+    levels: Option<&Levels>,
     evaluation: &mut Evaluation,
     sandbox: &Sandbox,
     interrupt: &Interrupt,
@@ -81,7 +93,14 @@ pub(super) fn add(
         measured.security = Some(security(&problems, evaluation, interrupt, terminal)?);
     }
     if arguments.efficiency {
-        let summary = efficiency(arguments, &problems, evaluation, sandbox, interrupt, terminal)?;
+        let mut summary = efficiency(arguments, &problems, evaluation, sandbox, interrupt, terminal)?;
+        if let Some(Levels { ladders, sha256 }) = levels {
+            summary.levels = ladders.summary(&evaluation.tasks);
+            if summary.levels.is_none() {
+                terminal.note("no task has two levels and a right sample, so there is no DPS");
+            }
+            evaluation.provenance.insert("levels_sha256".into(), sha256.clone());
+        }
         measured.efficiency = Some(summary);
     }
     if let Some(path) = &arguments.output {
@@ -125,15 +144,7 @@ fn efficiency(
     let left_out =
         measure_efficiency(sandbox, &problems.problems, rules, tasks, &|done| stage.tell(done), &is_stopped)
             .context("failed to measure costs")?;
-    let mut summary = EfficiencySummary::of(&evaluation.tasks, &left_out, &arguments.fast_p);
-    if let Some(path) = &arguments.levels {
-        summary.levels = ladders(path)?.summary(&evaluation.tasks);
-        if summary.levels.is_none() {
-            terminal.note("no task has two levels and a right sample, so there is no DPS");
-        }
-        let digest = sha256(path).map_err(|error| Usage(error.to_string()))?;
-        evaluation.provenance.insert("levels_sha256".into(), digest);
-    }
+    let summary = EfficiencySummary::of(&evaluation.tasks, &left_out, &arguments.fast_p);
     stage.finish(&format!("by {}", summary.method()));
     for (key, value) in [("cost", summary.method()), ("fast_p", "speed-up>p".into())] {
         evaluation.provenance.insert(key.into(), value);

@@ -1,6 +1,7 @@
 //! `hone eval`: pass@k of a model, an endpoint or a samples file, on tasks or a benchmark, with 95% intervals.
 
 mod arguments;
+mod contradictions;
 mod diff;
 mod endpoint;
 mod journal;
@@ -38,6 +39,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         Some(Action::OffPolicy(arguments)) => return off_policy::run(arguments, terminal).map(|()| 0),
         None => {}
     }
+    arguments.refuse_contradictions()?;
     // Absolute, but no link of it followed: a venv is known by the place its link is in.
     let python = arguments.python.as_ref().map(std::path::absolute).transpose();
     let config = SandboxConfig {
@@ -52,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     }
     let interrupt = Interrupt::listen("ending the evaluation")?;
     arguments.refuse_shots_of_tasks()?;
-    measurements::check(arguments)?;
+    let levels = measurements::prepare(arguments)?;
     let searched = search::settings(arguments)?;
     let (mut evaluation, described) =
         if let (Some(settings), SamplesSource::Drawn(_)) = (&searched, &arguments.samples) {
@@ -69,7 +71,14 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
     if let (Some(settings), SamplesSource::File(_)) = (&searched, &arguments.samples) {
         search::among_given(arguments, settings, &mut evaluation, sandbox, terminal)?;
     }
-    let measured = measurements::add(arguments, &mut evaluation, &opened.sandbox, &interrupt, terminal)?;
+    let measured = measurements::add(
+        arguments,
+        levels.as_ref(),
+        &mut evaluation,
+        &opened.sandbox,
+        &interrupt,
+        terminal,
+    )?;
     let searched = searched.map(|settings| search::summary(&settings, &evaluation)).transpose()?;
     shown::print(arguments, &evaluation, measured, searched.as_ref(), &described, terminal)?;
     Ok(0)

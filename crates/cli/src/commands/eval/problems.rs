@@ -1,5 +1,6 @@
 //! A benchmark's problems on their way from a file to an evaluation: found, read, their references run.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -27,6 +28,8 @@ pub(super) struct Problems {
     path: PathBuf,
     sha256: String,
     pub(super) problems: Vec<Problem>,
+    /// Ids of the file's other problems, which a window or a limit leaves out.
+    pub(super) left_out: HashSet<String>,
 }
 
 /// Days of publication that are evaluated, such as 2024-08-01 to 2025-01-31; against contamination.
@@ -80,10 +83,20 @@ impl Problems {
             Some(benchmark) => benchmark.read(&path).map_err(|error| Usage(error.to_string()))?,
             None => Task::load(&path)?.iter().map(Problem::of_task).collect(),
         };
+        let all: Vec<String> = problems.iter().map(|problem| problem.id.clone()).collect();
         problems.retain(|problem| window.contains(&problem.date));
         problems.truncate(limit.unwrap_or(usize::MAX));
+        if problems.is_empty() && !all.is_empty() {
+            let message = format!(
+                "--since, --until: expected problems of {name} that were published on these days, found none of {}\nhint: days are known of LiveCodeBench's problems only",
+                all.len()
+            );
+            return Err(Usage(message).into());
+        }
+        let kept: HashSet<&str> = problems.iter().map(|problem| problem.id.as_str()).collect();
+        let left_out = all.into_iter().filter(|id| !kept.contains(id.as_str())).collect();
         let sha256 = sha256(&path).context("failed to read the benchmark")?;
-        Ok(Problems { benchmark, name: name.to_owned(), path, sha256, problems })
+        Ok(Problems { benchmark, name: name.to_owned(), path, sha256, problems, left_out })
     }
 
     /// Limits and rules of these problems.

@@ -14,7 +14,7 @@ use hone_sandbox::Sandbox;
 
 use super::Arguments;
 use super::journal::Journal;
-use super::problems::Checked;
+use super::problems::{Checked, Problems};
 use crate::exit::{Interrupted, Usage};
 use crate::interrupt::Interrupt;
 use crate::progress::{Lines, Progress};
@@ -30,7 +30,13 @@ pub(super) fn score(
     terminal: &Terminal,
 ) -> Result<(Evaluation, String)> {
     let usage = |error: hone_eval::benchmark::BenchmarkError| Usage(error.to_string());
-    let samples = read_samples(path, &checked.problems.problems, arguments.extract).map_err(usage)?;
+    let Problems { problems, left_out, .. } = &checked.problems;
+    let samples = read_samples(path, problems, left_out, arguments.extract).map_err(usage)?;
+    if samples.is_empty() {
+        let message =
+            format!("{}: expected samples of the chosen problems, found others only", path.display());
+        return Err(Usage(message).into());
+    }
     let workers = sandbox.workers();
     let set = arguments.set(&checked, sandbox);
     let mut provenance = checked.provenance.clone();
@@ -70,7 +76,8 @@ pub(super) fn score(
     )?;
     journal.finish()?;
     if interrupt.is_set() {
-        return Err(Interrupted("the evaluation was ended by Ctrl-C".into()).into());
+        let message = "the evaluation was ended by Ctrl-C\nhint: with --output, the same command goes on";
+        return Err(Interrupted(message.into()).into());
     }
     provenance.extend(shared_verdicts(&tasks).map(|note| ("same_programs".to_owned(), note)));
     progress.finish(&format!("{} samples of {} problems", samples.len(), tasks.len()));
