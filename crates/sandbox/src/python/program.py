@@ -148,11 +148,12 @@ def leave(code, source=""):
         atexit._run_exitfuncs()
     except BaseException:
         pass
-    for stream in (sys.stdout, sys.stderr):
-        flush(stream)
+    flush(sys.stdout)
+    flush(sys.stderr)
     if any(word in source for word in END_WORDS):
         let_go()
         flush(sys.stdout)
+        flush(sys.stderr)
     os._exit(code)
 
 

@@ -501,7 +501,7 @@ for number in range(6):
         block.write(bytes([number]) * len(block))
         time.sleep(60)
         os._exit(0)
-time.sleep(60)
+os.wait()
 
 #: shared memory in one process | run | memory-limit
 import mmap, time
