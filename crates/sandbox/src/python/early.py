@@ -10,6 +10,7 @@ is no data (a generator, which later calls could disturb), the solution stops, a
 """
 
 import ast
+import bisect
 import builtins
 import copy
 
@@ -21,10 +22,6 @@ import syntax
 NAME = "__hone_early__"
 MOST_CALLS = 4096
 MOST_BYTES = 64 << 10
-CONSTANTS = (
-    ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Constant, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Add, ast.Sub,
-    ast.Mult, ast.Load,
-)
 
 
 class Plan:
@@ -56,9 +53,9 @@ def planned(tree, names, found, is_check):
     """Takes the calls out of the statements that `check`, or the script, begins with; `found` are all nodes of the tree."""
     foreign = names.used - names.own - {literals.NAME}
     foreign = {name for name in foreign if not hasattr(builtins, name)}
-    # Classes of the tests may be twins of the solution's, which knows of them later.
     is_open = "*" in names.imported or not names.used.isdisjoint(syntax.TRACING_NAMES)
-    if is_open or any(type(node) is ast.ClassDef for node in found):
+    # Classes of the tests may be twins of the solution's, which knows of them later. What is within an f-string has no true place.
+    if is_open or any(type(node) in (ast.ClassDef, ast.JoinedStr) for node in found):
         return Plan()
     body, parameter = tree.body, None
     if is_check:
@@ -67,47 +64,58 @@ def planned(tree, names, found, is_check):
         if len(parameters) != 1 or foreign or _is_stored(parameters[0], found):
             return Plan()
         parameter, foreign, body = parameters[0], {parameters[0]}, checks[-1].body
-    calls = []
-    is_all = _take(body, foreign, foreign - names.bases, calls)
-    arguments = _values([call.args for call in calls])
-    if arguments is None:
+    uses = [node for node in found if type(node) is ast.Name and node.id in foreign]
+    try:
+        calls, is_all = _taken(body, uses, foreign - names.bases)
+    except RecursionError:
         return Plan()
-    for number, call in enumerate(calls):
+    plan = []
+    for number, (call, values) in enumerate(calls):
         place = syntax.where(call)
-        path, call.func = call.func.id if parameter is None else None, ast.Name(NAME, ast.Load(), **place)
-        call.args = [ast.Constant(number, **place)]
-        arguments[number] = path, arguments[number]
-    return Plan(arguments, is_all)
+        plan.append((call.func.id if parameter is None else None, values))
+        call.func, call.args = ast.Name(NAME, ast.Load(), **place), [ast.Constant(number, **place)]
+    return Plan(plan, is_all)
 
 
 def _is_stored(name, found):
     return any(type(n) is ast.Name and n.id == name and type(n.ctx) is not ast.Load for n in found)
 
 
-def _take(body, foreign, functions, found):
-    """The calls of the statements up to the first that uses the solution otherwise; whether there is none such."""
+def _taken(body, uses, functions):
+    """The calls, with their arguments, of the statements up to the first that uses the solution otherwise; whether there is
+    none such. `uses` are all nodes that name what is the solution's.
+    """
+    places = sorted((node.lineno, node.col_offset) for node in uses)
+    calls, end = [], bisect.bisect_left(places, _start(body[0])) if body else 0
     for statement in body:
-        below = syntax.nodes(statement)
-        uses = [n for n in below if type(n) is ast.Name and n.id in foreign]
-        if not uses and not isinstance(statement, (ast.Return, ast.Raise)):
+        first, last = end, (statement.end_lineno, statement.end_col_offset)
+        if first != bisect.bisect_left(places, _start(statement), first):
+            return calls, False
+        end = bisect.bisect_left(places, last, first)
+        if first == end and not isinstance(statement, (ast.Return, ast.Raise)):
             continue
-        call = _sure_call(statement, functions) if len(uses) == 1 else None
-        if call is None or len(found) == MOST_CALLS:
-            return False
-        found.append(call)
-    return True
+        call = _sure_call(statement, functions) if end - first == 1 else None
+        if call is None or len(calls) == MOST_CALLS:
+            return calls, False
+        calls.append(call)
+    return calls, True
+
+
+def _start(statement):
+    """Line and column, of its first decorator if it has one."""
+    node = (getattr(statement, "decorator_list", None) or [statement])[0]
+    return node.lineno, node.col_offset
 
 
 def _sure_call(statement, functions):
-    """The call of the solution that an assertion is sure to make, once, with constants; None if it is not that."""
+    """The call of the solution that an assertion is sure to make, once, and its constant arguments; None if it is not that."""
     waiting = [statement.test] if type(statement) is ast.Assert else []
     while waiting:
         node = waiting.pop()
         kind = type(node)
         if kind is ast.Call:
             if type(node.func) is ast.Name and node.func.id in functions:
-                is_constant = all(type(n) in CONSTANTS for a in node.args for n in syntax.nodes(a))
-                return node if is_constant and not node.keywords else None
+                return _with_values(node)
             waiting += [node.func, *node.args]
         elif kind is ast.Compare:
             waiting += [node.left, node.comparators[0]]
@@ -122,15 +130,36 @@ def _sure_call(statement, functions):
     return None
 
 
-def _values(lists):
-    """The arguments of each call; None if they cannot be made."""
-    place = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
-    tuples = [ast.Tuple(nodes, ast.Load(), **place) for nodes in lists]
-    tree = ast.Expression(ast.List(tuples, ast.Load(), **place))
+class NotConstant(Exception):
+    """An expression is more than a literal."""
+
+
+def _with_values(call):
     try:
-        return eval(compile(tree, "tests.py", "eval", dont_inherit=True), {"__builtins__": {}}) if lists else []
-    except Exception:
+        return None if call.keywords else (call, tuple([_value(node) for node in call.args]))
+    except (NotConstant, TypeError):
+        # A list, say, as a key: that is for the test to fail at.
         return None
+
+
+def _value(node):
+    """What a literal stands for."""
+    kind = type(node)
+    if kind is ast.Constant:
+        return node.value
+    if kind is ast.List:
+        return [_value(part) for part in node.elts]
+    if kind is ast.Tuple:
+        return tuple([_value(part) for part in node.elts])
+    if kind is ast.Set:
+        return {_value(part) for part in node.elts}
+    if kind is ast.Dict and None not in node.keys:
+        return {_value(key): _value(value) for key, value in zip(node.keys, node.values)}
+    if kind is ast.UnaryOp and type(node.op) is ast.USub:
+        value = _value(node.operand)
+        if type(value) in (int, float, complex):
+            return -value
+    raise NotConstant
 
 
 class Raised:

@@ -81,9 +81,13 @@ fn other_uses_of_the_solution_come_in_their_place() {
         "assert [f(x) for x in (0, 0)] == [4, 5]",
         "assert f(f(0)) == 13",
         "assert True or f(9)",
-        "assert f(0) == 8",
+        "assert f(0) == 8, f'{f(1)}'",
     ];
     expect(solution, &asserts, &[true; 6], OutcomeClass::Passed);
+    let code = "@f\ndef seven():\n    pass\nassert f(0) == 2; assert f(0) == 3\nassert f(1) == 5".into();
+    let solution = "count = 0\ndef f(x):\n    global count\n    count += 1\n    return count + (0 if callable(x) else x)";
+    let judgement = judge(solution, TestSuite::Script { code });
+    assert_eq!(passed(&judgement), [true; 3], "{:?}", judgement.tests);
 }
 
 #[test]
