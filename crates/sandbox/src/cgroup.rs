@@ -138,6 +138,12 @@ impl Cgroup {
     pub(crate) fn refused_forks(&self) -> Option<u64> {
         count(self.refusals.as_ref()?, "max ")
     }
+
+    /// Ids of all its threads, one a line.
+    pub(crate) fn threads(&self) -> Option<String> {
+        let file = if self.is_v2 { "cgroup.threads" } else { "tasks" };
+        fs::read_to_string(self.pids.as_ref()?.join(file)).ok()
+    }
 }
 
 /// The number behind a name in a file of such lines.

@@ -17,7 +17,9 @@ mod queue;
 pub mod hostile;
 
 mod cgroup;
+mod company;
 mod compile_cache;
+mod crush;
 mod layers;
 mod limit_hit;
 mod meter;

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::company::Company;
 use crate::compile_cache::CompileCache;
 use crate::layers::Layers;
-use crate::zygote::{Role, Setup, Zygote};
+use crate::zygote::{Role, Setup, Starved, Zygote};
 use crate::{
     Compare, CostMethod, Isolation, Judgement, Language, Limits, Outcome, StdioCase, Submission, TestSuite,
     root, run, seccomp, stdio, toolchain, verdict,
@@ -102,14 +102,14 @@ impl Worker {
     }
 
     /// Whether the last run reached a limit of time while the machine was busy with others.
-    fn was_starved(&self) -> bool {
-        let zygotes = self.solution.iter().chain(&self.tester).chain(self.launchers.values());
-        zygotes.into_iter().any(|zygote| zygote.was_starved)
+    fn was_starved(&self) -> Option<Starved> {
+        let mut zygotes = self.solution.iter().chain(&self.tester).chain(self.launchers.values());
+        zygotes.find_map(|zygote| zygote.was_starved)
     }
 
     fn calm(&mut self) {
         let zygotes = self.solution.iter_mut().chain(&mut self.tester).chain(self.launchers.values_mut());
-        zygotes.for_each(|zygote| zygote.was_starved = false);
+        zygotes.for_each(|zygote| zygote.was_starved = None);
     }
 }
 
@@ -125,10 +125,7 @@ struct StartRequest {
 pub(crate) struct Pool {
     workers: Vec<Mutex<Worker>>,
     free: (Sender<usize>, Receiver<usize>),
-    /// Held for reading by every run, for writing by one that must be alone.
-    company: RwLock<()>,
-    /// How many runs were made again alone.
-    again: AtomicU64,
+    company: Company,
     starter: Option<Sender<StartRequest>>,
     starter_thread: Option<JoinHandle<()>>,
     pub(crate) setup: Arc<Setup>,
@@ -173,8 +170,7 @@ impl Pool {
         let pool = Pool {
             workers: (0..count).map(|number| Mutex::new(Worker::new(number))).collect(),
             free,
-            company: RwLock::default(),
-            again: AtomicU64::new(0),
+            company: Company::new(),
             starter: Some(starter),
             starter_thread: Some(thread),
             setup,
@@ -201,7 +197,7 @@ impl Pool {
 
     /// How many runs reached a limit of time on a busy machine, and were made again alone.
     pub(crate) fn made_again(&self) -> u64 {
-        self.again.load(Ordering::Relaxed)
+        self.company.made_again()
     }
 
     /// Runs one Python program with `stdin`. Blocks until a worker is free and the program ended or was ended.
@@ -260,15 +256,16 @@ impl Pool {
             SandboxError::Worker(format!("no worker became free within {} s", QUEUE_LIMIT.as_secs()))
         })?;
         let mut worker = self.workers[index].lock().unwrap_or_else(PoisonError::into_inner);
-        // Both waits are for runs only, and every run is bounded in time.
-        let company = self.company.read().unwrap_or_else(PoisonError::into_inner);
+        let company = self.company.join();
         let mut result = repeated_once(&mut worker, &mut act);
         drop(company);
-        if result.is_ok() && worker.was_starved() {
+        if result.is_ok()
+            && let Some(who) = worker.was_starved()
+        {
             tracing::debug!("a run that was starved of time is made again, alone");
-            let _alone = self.company.write().unwrap_or_else(PoisonError::into_inner);
-            self.again.fetch_add(1, Ordering::Relaxed);
-            result = repeated_once(&mut worker, &mut act);
+            if let Some(again) = self.company.alone(who, || repeated_once(&mut worker, &mut act)) {
+                result = again;
+            }
         }
         drop(worker);
         let _ = self.free.0.send(index);

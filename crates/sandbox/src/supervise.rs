@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::crush::Crush;
 use crate::zygote::{Reply, Zygote};
 
 /// How long past its wall limit a zygote may take to end a run before it counts as dead.
@@ -69,6 +70,9 @@ const QUIET: Duration = Duration::from_millis(3);
 /// How long a run may take to end by itself once the one that leads has ended.
 const LINGER: Duration = Duration::from_millis(20);
 
+/// How often the kernel is asked what it refused to a run.
+const LOOK: Duration = Duration::from_millis(25);
+
 /// One run in flight.
 pub(crate) struct Flight<'a> {
     pub(crate) zygote: &'a mut Zygote,
@@ -77,11 +81,26 @@ pub(crate) struct Flight<'a> {
     /// Its wall limit.
     pub(crate) wall: Duration,
     is_ending: bool,
+    crush: Crush,
 }
 
 impl<'a> Flight<'a> {
     pub(crate) fn new(zygote: &'a mut Zygote, wall_ms: u64) -> Flight<'a> {
-        Flight { zygote, reply: None, wall: Duration::from_millis(wall_ms), is_ending: false }
+        Flight {
+            zygote,
+            reply: None,
+            wall: Duration::from_millis(wall_ms),
+            is_ending: false,
+            crush: Crush::default(),
+        }
+    }
+
+    /// Ends it if the kernel tells that it will come to nothing.
+    fn look(&mut self) -> Result<(), String> {
+        if self.reply.is_none() && (self.zygote.is_out_of_memory() || self.crush.is_hopeless(self.zygote)) {
+            self.end()?;
+        }
+        Ok(())
     }
 
     fn end(&mut self) -> Result<(), String> {
@@ -101,6 +120,7 @@ pub(crate) fn supervise(
 ) -> Result<(), String> {
     let started = Instant::now();
     let mut leader_ended: Option<Instant> = None;
+    let mut next_look = LOOK;
     while flights.iter().any(|f| f.reply.is_none()) {
         let until = flights
             .iter()
@@ -117,7 +137,7 @@ pub(crate) fn supervise(
         };
         match QUIET.checked_sub(started.elapsed()) {
             Some(quiet) => wait(flights, &[], left.min(quiet))?,
-            None => wait(flights, captures, left)?,
+            None => wait(flights, captures, left.min(LOOK))?,
         }
         for capture in captures.iter_mut().filter(|c| c.is_open) {
             capture.drain();
@@ -127,6 +147,10 @@ pub(crate) fn supervise(
         }
         for flight in flights.iter_mut().filter(|f| f.reply.is_none()) {
             flight.reply = flight.zygote.receive()?;
+        }
+        if started.elapsed() >= next_look {
+            next_look = started.elapsed() + LOOK;
+            flights.iter_mut().try_for_each(Flight::look)?;
         }
         if flights[leader].reply.is_some() {
             let ended = *leader_ended.get_or_insert_with(Instant::now);

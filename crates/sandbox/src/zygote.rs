@@ -85,6 +85,15 @@ pub(crate) enum Reason {
     Setup,
 }
 
+/// What had too little of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Starved {
+    /// A run of few processes.
+    Run,
+    /// One of many processes or threads, which gave way to others.
+    Crowd,
+}
+
 /// What became of a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
@@ -92,7 +101,7 @@ pub(crate) struct Reply {
     pub(crate) status: i32,
     pub(crate) reason: Reason,
     /// Time ran out, and the machine was busy with others for much of it.
-    pub(crate) is_starved: bool,
+    pub(crate) starved: Option<Starved>,
     /// `/tmp` had no byte left when a run that failed had ended.
     pub(crate) is_disk_full: bool,
     /// No further file could be made there.
@@ -122,7 +131,7 @@ pub(crate) struct Zygote {
     /// Whether the kernel refused the last run a process or thread; `None` where it does not count that.
     pub(crate) was_refused_forks: Option<bool>,
     /// The last run had too little of the machine to finish in time.
-    pub(crate) was_starved: bool,
+    pub(crate) was_starved: Option<Starved>,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -246,7 +255,7 @@ impl Zygote {
             was_out_of_memory: false,
             refused_forks: 0,
             was_refused_forks: None,
-            was_starved: false,
+            was_starved: None,
         };
         zygote.greet(setup, role, worker, uid).map_err(|error| {
             let mut said = String::new();
@@ -356,7 +365,7 @@ impl Zygote {
             return Err("the control group refused its limits".into());
         }
         self.partial.clear();
-        self.was_starved = false;
+        self.was_starved = None;
         let mut header = Vec::with_capacity(48);
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         for number in [
@@ -406,6 +415,21 @@ impl Zygote {
         self.control.as_fd()
     }
 
+    /// How often the kernel refused the present run a process or thread, where it counts that.
+    pub(crate) fn refusals(&self) -> Option<u64> {
+        Some(self.cgroup.as_ref()?.refused_forks()?.saturating_sub(self.refused_forks))
+    }
+
+    /// Ids of its thread and of all of the present run, one a line, where there is a control group.
+    pub(crate) fn threads(&self) -> Option<String> {
+        self.cgroup.as_ref()?.threads()
+    }
+
+    /// Whether the kernel ended something of the present run for want of memory.
+    pub(crate) fn is_out_of_memory(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(|group| group.oom_kills() > self.oom_kills)
+    }
+
     /// Takes what has arrived; the reply once it is whole.
     pub(crate) fn receive(&mut self) -> Result<Option<Reply>, String> {
         let mut buffer = [0u8; 4096];
@@ -418,7 +442,7 @@ impl Zygote {
         }
         let reply = parse_reply(&self.partial);
         if let Some(reply) = &reply {
-            self.was_starved |= reply.is_starved;
+            self.was_starved = reply.starved.or(self.was_starved);
             let kills = self.cgroup.as_ref().map_or(0, Cgroup::oom_kills);
             self.was_out_of_memory = kills > self.oom_kills;
             self.oom_kills = kills;
@@ -456,7 +480,11 @@ pub(crate) fn parse_reply(bytes: &[u8]) -> Option<Reply> {
     Some(Reply {
         status: word(0)? as i32,
         reason,
-        is_starved: word(8)? & 1 != 0,
+        starved: match word(8)? & 9 {
+            0 => None,
+            1 => Some(Starved::Run),
+            _ => Some(Starved::Crowd),
+        },
         is_disk_full: word(8)? & 2 != 0,
         is_out_of_files: word(8)? & 4 != 0,
         cpu_ms: long(12)?.saturating_add(long(20)?) as f64 / 1e3,

@@ -141,7 +141,7 @@ class Census:
         """Whether they are so many, or so many of their threads want to run and did at the look before too."""
         if len(self.rows) > MOST_PROCESSES:
             return True
-        if sum(row.threads for row in self.rows.values()) <= MOST_PROCESSES:
+        if self.threads() <= MOST_PROCESSES:
             self.busy_looks = 0
             return False
         if self.calm > 0:
@@ -156,6 +156,10 @@ class Census:
             self.calm = self.pause
         return self.busy_looks > 1
 
+    def threads(self):
+        """How many threads they have."""
+        return sum(row.threads for row in self.rows.values())
+
     def running(self, enough):
         """How many of their threads run or want to; counting ends where there are `enough`."""
         found = 0
@@ -166,8 +170,8 @@ class Census:
         return found
 
     def busy(self):
-        """Those that run or want to, in any of their threads."""
-        return [name for name in self.rows if self.state(name) == b"R"]
+        """Those that run or want to, in any of their threads, or wait for a lock of the kernel, as in a fork."""
+        return [name for name in self.rows if self.state(name) in (b"R", b"D")]
 
     def state(self, name):
         """A process's state: of its first thread, or `R` if any other runs. The first may have ended before the others."""

@@ -14,14 +14,16 @@ import _signal
 import os
 import time
 
-from census import MOST_PROCESSES, Census, signal
+from census import MOST_PROCESSES, Census, signal, stop_all
 
 __all__ = ["Census", "Crowd"]
 
 LOOK_MS = 25
 # The first part of a turn, after which it is known whether others want the core too; what follows if so.
 PROBE_MS = 5
-REST_MS = 300
+# A rest takes so many times what the turn before it took, within these bounds.
+RESTS = 60
+SHORTEST_REST_MS, LONGEST_REST_MS = 300, 1500
 # A turn on a core that nobody else wants is over after so much of it.
 TURN_NS = 50_000_000
 # So often even those that stand still are looked at: one of them may have let another go on.
@@ -46,6 +48,8 @@ class Crowd:
         self.waiting = {}
         self.turn = self.pause = None
         self.looks = 0
+        # The most threads that it was seen to have, and how long all of it stood still because others wanted its core.
+        self.most = self.rested_ms = 0
         # When to look again.
         self.look_ms = LOOK_MS
 
@@ -57,8 +61,11 @@ class Crowd:
     def take_turns(self, census):
         """Stops the busy ones but the one whose turn it is, begins the next turn, or has all of them rest."""
         rows = census.rows
+        self.most = max(self.most, census.threads())
         for name in [name for name in self.waiting if name not in rows or census.state(name) != b"T"]:
             del self.waiting[name]
+        # A process gets the signal with its birth if all got it meanwhile.
+        self.waiting.update((name, None) for name in rows if name not in self.waiting and census.state(name) == b"T")
         busy, turn = census.busy(), self.turn
         is_shared = turn is not None and turn.is_shared(turn.name in busy)
         if is_shared or turn is not None and (turn.name not in busy or turn.is_over()):
@@ -67,6 +74,8 @@ class Crowd:
         if self.turn is None and not self.waiting and is_few(census):
             self.release()
             return
+        if is_shared or self.turn is None and not self.waiting:
+            self.stop_with_newborn(busy, rows)
         for name in busy:
             if self.turn is None or name != self.turn.name:
                 signal(name, _signal.SIGSTOP)
@@ -75,9 +84,18 @@ class Crowd:
                 self.waiting[name] = None
         if is_shared:
             self.pause = Pause(self.core)
-            self.look_ms = REST_MS
+            self.look_ms = min(LONGEST_REST_MS, max(SHORTEST_REST_MS, RESTS * turn.lasted_ms()))
+            self.rested_ms += self.look_ms
         elif self.turn is None and self.waiting:
             self.begin(next(iter(self.waiting)), rows)
+
+    def stop_with_newborn(self, busy, rows):
+        """Stops all but those that only wait, by one signal for all: those that are being forked get no other, and would go on
+        in their parents' place."""
+        stop_all()
+        for name in rows:
+            if name not in self.waiting and name not in busy:
+                signal(name, _signal.SIGCONT)
 
     def begin(self, name, rows):
         """Lets a process go on; one of many threads not before it is known what its core does without the crowd."""
@@ -120,6 +138,10 @@ class Turn:
         self.began = time.monotonic_ns()
         self.before = self.times()
 
+    def lasted_ms(self):
+        """How long it has been going on."""
+        return (time.monotonic_ns() - self.began) / 1e6
+
     def times(self):
         """Nanoseconds that it ran, and that it was ready but had to wait; none of either once it is gone."""
         try:
@@ -149,11 +171,15 @@ class Shift:
         self.began = time.monotonic()
         self.look_ms = LOOK_MS if is_idle else PROBE_MS
 
+    def lasted_ms(self):
+        """How long it has been going on."""
+        return (time.monotonic() - self.began) * 1000
+
     def is_shared(self, _is_busy):
         return not self.is_idle
 
     def is_over(self):
-        return time.monotonic() - self.began >= SHIFT_MS / 1000
+        return self.lasted_ms() >= SHIFT_MS
 
 
 class Pause:

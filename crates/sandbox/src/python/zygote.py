@@ -31,6 +31,8 @@ OP_KILL = 9
 # Python programs (scripts, judged solutions, joint tests); `launch.py` sees to the others.
 OWN_OUTPUT = (1, 2, 4)
 REASON_NONE, REASON_KILLED, REASON_CPU, REASON_WALL, REASON_MEMORY, REASON_SETUP, REASON_READY = range(7)
+# Notes of a reply, beside those of `fullness`: time ran out, and others had too much of it.
+STARVED, GAVE_WAY = 1, 8
 TICK_MS = 25
 SETUP_FAILED = 125
 # Wall time is stretched on a busy machine, but not for ever.
@@ -227,7 +229,7 @@ class Zygote:
         self.page = resource.getpagesize()
         self.ticks = os.sysconf("SC_CLK_TCK")
         self.place(config["worker"])
-        self.is_starved = False
+        self.starved = 0
         if not self.is_namespaced:
             check(prctl(36, 1, 0, 0, 0), "subreaper")
         # A first process gets no signal of its namespace that it has no handler for.
@@ -274,7 +276,7 @@ class Zygote:
             op = header[0]
             if op == OP_KILL:
                 continue
-            self.is_starved = False
+            self.starved = 0
             try:
                 self.refresh(header[7])
                 reply = self.run(header, fds)
@@ -286,7 +288,7 @@ class Zygote:
             finally:
                 close(fds)
             text = reply[5].encode()[:2000]
-            notes = self.is_starved | (self.scratch.fullness() if reply[0] else 0)
+            notes = self.starved | (self.scratch.fullness() if reply[0] else 0)
             self.control.sendall(REPLY.pack(*reply[:2], notes, *reply[2:5], len(text)) + text)
 
     def receive(self):
@@ -393,7 +395,7 @@ class Zygote:
 
     def watch(self, header, pid, pidfd, started, link=None, spent_ms=0):
         """Waits for the child's end; the reason if it has to be ended instead, or if it is ready for more."""
-        _, cpu_ms, wall_ms, _, _, _, memory, _, _ = header
+        _, cpu_ms, wall_ms, processes, _, _, memory, _, _ = header
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
         poller.register(CONTROL_FD, select.POLLIN)
@@ -428,7 +430,7 @@ class Zygote:
             if is_long and self.has_proc:
                 census.take(self.running(pid), turns.still() if turns is not None else ())
                 cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms) + census.measuring * 1000
-                if census.exceeds(memory):
+                if not self.config["has_cgroup"] and census.exceeds(memory):
                     return REASON_MEMORY
                 if turns is None and self.is_namespaced and census.is_crowd():
                     turns = crowd.Crowd(min(self.own_core), self.cores)
@@ -439,10 +441,16 @@ class Zygote:
                 starved_before = max(0, self.starved_ms() - wall)
                 if self.config["is_pinned"] and turns is None:
                     self.spread(pid)
-            is_late = (wall >= wall_ms or cpu >= cpu_ms) and turns is None
-            starved = self.starved_ms() - starved_before if is_late else 0
-            # Whether others kept the run from three quarters of even one core.
-            self.is_starved = is_late and starved >= wall / 4 and cpu < wall * 3 / 4
+            is_late = wall >= wall_ms or cpu >= cpu_ms
+            starved = self.starved_ms() - starved_before if is_late and turns is None else 0
+            if is_late and turns is None and starved >= wall / 4 and cpu < wall * 3 / 4:
+                # Others kept the run from three quarters of even one core.
+                self.starved = STARVED
+            elif is_late and turns is not None and turns.rested_ms >= wall / 4 and turns.most < processes * 3 / 4:
+                # Bombs have as many as they can get, and no second chance.
+                self.starved = GAVE_WAY
+            else:
+                self.starved = 0
             if wall >= wall_ms and (wall >= wall_ms * MOST_STRETCH or wall - starved >= wall_ms):
                 return REASON_WALL
             if cpu >= cpu_ms:

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hone_sandbox::{Limits, Outcome, OutcomeClass};
+use hone_sandbox::{LimitName, Limits, Outcome, OutcomeClass};
 
 use crate::catalogue::as_ordinary_user;
+use crate::limits::counts_refusals;
 use crate::sandbox;
 
 /// As many threads as may be, none of which ever waits for anything: Python's lock is not held there.
@@ -65,6 +66,30 @@ fn an_honest_crowd_of_threads_comes_to_its_end() {
         with ThreadPoolExecutor(24) as pool:\n    print(len(set(pool.map(work, range(24)))))\n";
     let outcome = sandbox().run(program, b"", &far_away()).expect("runs");
     assert_eq!((outcome.class, &*outcome.stdout), (OutcomeClass::Passed, "24\n"), "{outcome:?}");
+}
+
+#[test]
+fn a_fork_bomb_is_ended_by_its_process_limit() {
+    let program = "import os\nprint('on', flush=True)\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n";
+    let limits = Limits { wall_ms: 20_000, ..far_away() };
+    let outcome = sandbox().run(program, b"", &limits).expect("runs");
+    assert_eq!(outcome.stdout, "on\n", "{outcome:?}");
+    if counts_refusals(&outcome) {
+        assert_eq!(outcome.class, OutcomeClass::RuntimeError, "{outcome:?}");
+        assert_eq!(outcome.limit_hit.map(|hit| hit.limit), Some(LimitName::Processes), "{outcome:?}");
+    } else {
+        assert_eq!(outcome.class, OutcomeClass::Timeout, "{outcome:?}");
+    }
+}
+
+#[test]
+fn who_waits_for_room_for_one_more_is_no_fork_bomb() {
+    let program = "import os, time\nrefused = 0\nfor number in range(90):\n    while True:\n        try:\n            \
+        if os.fork() == 0:\n                time.sleep(2)\n                os._exit(0)\n            break\n        \
+        except OSError:\n            refused += 1\n            time.sleep(0.01)\n            \
+        while os.waitpid(-1, os.WNOHANG)[0]:\n                pass\nprint(refused > 20)\n";
+    let outcome = sandbox().run(program, b"", &far_away()).expect("runs");
+    assert_eq!((outcome.class, &*outcome.stdout), (OutcomeClass::Passed, "True\n"), "{outcome:?}");
 }
 
 #[test]

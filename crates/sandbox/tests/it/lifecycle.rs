@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hone_sandbox::{
-    Compare, Isolation, Limits, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase, Submission,
-    TestSuite,
+    Compare, Isolation, Limits, Outcome, OutcomeClass, Sandbox, SandboxConfig, SandboxError, StdioCase,
+    Submission, TestSuite,
 };
 
 use crate::sandbox;
@@ -99,6 +99,46 @@ fn stdin_and_stdout_are_compared_outside() {
     assert_eq!(wrong.tests.iter().map(|t| t.is_passed).collect::<Vec<_>>(), [true, false]);
     assert_eq!(judge("import os; os._exit(0)").outcome.class, OutcomeClass::WrongAnswer);
     assert_eq!(judge("input(1/0)").outcome.class, OutcomeClass::RuntimeError);
+}
+
+#[test]
+fn a_crowd_that_gave_way_for_too_long_is_made_again_alone() {
+    if !is_own_process("lifecycle::a_crowd_that_gave_way_for_too_long_is_made_again_alone") {
+        return;
+    }
+    // Beside others it gets a sixtieth of a core, and it needs 500 ms.
+    let crowd = "import multiprocessing, time\ndef work(number):\n    began = time.process_time()\n    \
+        while time.process_time() - began < 0.0125:\n        pass\n    return number\n\
+        if __name__ == '__main__':\n    with multiprocessing.Pool(20) as pool:\n        print(sum(pool.map(work, range(40), chunksize=1)))\n";
+    // Other tests may want the machine meanwhile.
+    let has_passed = (0..3).any(|_| {
+        let outcome = run_beside_others_of_its_pool(crowd);
+        outcome.class == OutcomeClass::Passed && outcome.stdout == "780\n"
+    });
+    assert!(has_passed, "in three attempts it did not come to its end");
+}
+
+/// Runs a program while others of its pool want every core; it has to be made again.
+fn run_beside_others_of_its_pool(program: &str) -> Outcome {
+    let other = "import time\nwhile time.process_time() < 0.5:\n    pass\n";
+    let limits = Limits { wall_ms: 5_000, memory_bytes: 2 << 30, ..Limits::default() };
+    let others = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    let sandbox = start(others + 1);
+    let is_over = AtomicBool::new(false);
+    let outcome = std::thread::scope(|scope| {
+        for _ in 0..others {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    sandbox.run(other, b"", &Limits::default()).expect("runs");
+                }
+            });
+        }
+        let outcome = sandbox.run(program, b"", &limits);
+        is_over.store(true, Ordering::Relaxed);
+        outcome.expect("runs")
+    });
+    assert!(sandbox.made_again() > 0, "it did not give way, so this test has shown nothing: {outcome:?}");
+    outcome
 }
 
 #[test]
@@ -230,9 +270,10 @@ fn an_honest_crowd_comes_to_its_end() {
 
 #[test]
 fn a_crowd_that_stands_still_is_charged_and_ended() {
-    let bomb = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n";
+    let crowd =
+        "import os\nfor _ in range(30):\n    if os.fork() == 0:\n        break\nwhile True:\n    pass\n";
     let limits = Limits { cpu_ms: 200, ..far_away() };
-    let outcome = sandbox().run(bomb, b"", &limits).expect("runs");
+    let outcome = sandbox().run(crowd, b"", &limits).expect("runs");
     assert_eq!(outcome.class, OutcomeClass::Timeout, "{outcome:?}");
     assert!(outcome.cpu_ms >= 200.0, "{outcome:?}");
     // One that lets the others go on is stopped again.

@@ -10,7 +10,7 @@ fn hit(outcome: &Outcome) -> Option<LimitName> {
 }
 
 /// Whether the kernel counts the processes that it refuses a run here.
-fn counts_refusals(outcome: &Outcome) -> bool {
+pub(crate) fn counts_refusals(outcome: &Outcome) -> bool {
     outcome.isolation.iter().any(|layer| layer.starts_with("cgroup-") && layer.ends_with("-pids"))
 }
 
