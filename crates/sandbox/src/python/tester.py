@@ -10,6 +10,8 @@ import json
 import os
 import resource
 import sys
+from itertools import chain
+from operator import is_
 
 import calls
 import early
@@ -377,15 +379,14 @@ def main(next_request):
 
     modules, size = len(sys.modules), peak_kib()
     watched = [vars(builtins)] + [vars(sys.modules[n]) for n in sorted(syntax.TRACELESS_MODULES) if n in sys.modules]
-    kept = [list(names.values()) for names in watched]
-    before = identities(kept)
+    kept = list(values_of(watched))
     draws = random.getstate()
     gc.set_threshold(ALLOCATIONS)
     for turn in range(MOST_TURNS):
         if turn > 0:
             next_request()
         is_same = judge() and len(sys.modules) == modules + suites.brought
-        is_same = is_same and identities(map(dict.values, watched)) == before
+        is_same = is_same and are_same(watched, kept)
         random.setstate(draws)
         # What computes a reference's results may need as much again as they.
         if not is_same or peak_kib() > size + MOST_GROWTH_KIB + (2 * loops.kept_bytes() >> 10):
@@ -393,11 +394,15 @@ def main(next_request):
     os._exit(0)
 
 
-def identities(values):
-    """What the names of modules stand for. However a suite changed one, through an alias or a function of its own, it is
-    seen, and no other suite is judged in this process.
+def values_of(watched):
+    return chain.from_iterable(map(dict.values, watched))
+
+
+def are_same(watched, kept):
+    """Whether the names of modules stand for what they did. However a suite changed one, through an alias or a function of
+    its own, it is seen, and no other suite is judged in this process.
     """
-    return [list(map(id, those)) for those in values]
+    return sum(map(len, watched)) == len(kept) and all(map(is_, values_of(watched), kept))
 
 
 def peak_kib():
