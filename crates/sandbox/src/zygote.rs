@@ -274,6 +274,7 @@ impl Zygote {
             sources["launch"] = include_str!("python/launch.py").into();
         } else {
             sources["codec"] = include_str!("python/codec.py").into();
+            sources["errors"] = include_str!("python/errors.py").into();
             sources["peer"] = include_str!("python/peer.py").into();
             sources["ahead"] = include_str!("python/ahead.py").into();
             sources["program"] = include_str!("python/program.py").into();
