@@ -44,7 +44,7 @@ class Gone(BaseException):
 def refuse(what):
     raise TypeError(
         "%s of an object that lives in the solution's process: tests compare data, "
-        "so that a solution cannot decide its own verdict" % what
+        "so that a solution cannot decide its own verdict (tests of its own classes are of the kind `joint`)" % what
     )
 
 
@@ -209,6 +209,8 @@ class Peer:
         self._sequence = 0
         self._objects = []
         self._numbers = {}
+        # One for each object of the other end, so that `is` tells them apart.
+        self._remotes = {}
         self._ahead, self._position = b"", 0
 
     def send(self, value):
@@ -390,7 +392,12 @@ class Peer:
         return object.__new__(self.shared_classes[name])
 
     def _resolve(self, tag, number):
-        return Remote(self, number) if tag == b"o" else self._objects[number]
+        if tag == b"r":
+            return self._objects[number]
+        remote = self._remotes.get(number)
+        if remote is None:
+            remote = self._remotes[number] = Remote(self, number)
+        return remote
 
     def _end(self, why):
         self.is_gone = True
