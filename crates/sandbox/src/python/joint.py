@@ -39,7 +39,9 @@ def machinery(is_unittest):
         import unittest.result
         import unittest.suite
 
-        places += [unittest.case, unittest.loader, unittest.result, unittest.suite]
+        # A test that raises it is over, and counts as passed; `except ():` catches nothing.
+        unittest.case._ShouldStop = ()
+        places += [unittest, unittest.case, unittest.loader, unittest.result, unittest.suite]
         places += [unittest.TestCase, unittest.TestLoader, unittest.TestResult, unittest.TestSuite]
         places += [unittest.case._Outcome, unittest.suite.BaseTestSuite]
     found = [(vars(place), n, v, getattr(v, "__code__", None)) for place in places for n, v in list(vars(place).items())]
