@@ -352,7 +352,7 @@ impl Zygote {
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), String> {
         if let Some(group) = &mut self.cgroup
-            && !group.limit(limits.memory_bytes, limits.processes)
+            && !group.limit(limits.memory_bytes, limits.processes.max(1))
         {
             return Err("the control group refused its limits".into());
         }
@@ -364,7 +364,7 @@ impl Zygote {
             operation as u32,
             small(limits.cpu_ms),
             small(limits.wall_ms),
-            limits.processes,
+            limits.processes.max(1),
             limits.open_files.max(16),
             0,
         ] {
