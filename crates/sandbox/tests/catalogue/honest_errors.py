@@ -1,4 +1,4 @@
-# Honest programs whose exceptions and objects are tested.
+# Honest programs whose exceptions and objects are tested, and numbers by numpy.
 
 #: exceptions with what they say, of its own and of the library | judge-errors | passed
 import json, statistics
@@ -53,3 +53,7 @@ with tempfile.TemporaryFile() as file:
     os.fdatasync(file.fileno())
 os.sync()
 print("ok")
+
+#: nearly the number, compared by numpy | judge-allclose | passed
+def add(a, b):
+    return (a + b) / 2 + 1e-9

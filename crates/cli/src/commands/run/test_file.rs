@@ -10,15 +10,12 @@ const SOLUTION: &str = "solution";
 
 /// The suite of `text`, tests of a program in the file `module`.py.
 pub(super) fn python_suite(text: &str, module: &str) -> TestSuite {
-    let mut code = without_imports(text, &[module, SOLUTION]);
+    let code = without_imports(text, &[module, SOLUTION]);
     if code.contains("TestCase") {
         return TestSuite::Unittest { code };
     }
-    for name in uncalled_tests(&code) {
-        code.push_str(&format!("\n{name}()"));
-    }
-    code.push('\n');
-    TestSuite::Script { code }
+    let calls: String = uncalled_tests(&code).iter().map(|name| format!("\n{name}()")).collect();
+    TestSuite::Script { code: code + &calls + "\n" }
 }
 
 /// The same lines, but those that import from one of `modules`: they only give new names, or do nothing.
