@@ -25,7 +25,7 @@ pub struct Limits {
     pub wall_ms: u64,
     /// Memory of the whole process tree, in bytes.
     pub memory_bytes: u64,
-    /// Processes and threads at one time.
+    /// Processes and threads at one time; the program itself, which is one, always runs.
     pub processes: u32,
     /// Open files of one process.
     pub open_files: u32,

@@ -151,10 +151,14 @@ fn own_priority() -> Vec<Instruction> {
     )
 }
 
-/// Calls allowed for some arguments only.
+/// What makes files last: a program's are in memory, and others it could only keep the machine's disks busy with.
+const SYNCING: [i64; 5] =
+    [libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_sync, libc::SYS_syncfs, libc::SYS_sync_file_range];
+
+/// Calls allowed for some arguments only, and those that are answered as done though nothing is.
 fn conditional() -> Vec<Vec<Instruction>> {
     let allow = instruction(RETURN, ALLOW, 0, 0);
-    vec![
+    let mut blocks = vec![
         // No new namespaces; clone3 hides its flags in memory, so it is not listed and libraries fall back.
         block(
             libc::SYS_clone,
@@ -192,7 +196,9 @@ fn conditional() -> Vec<Vec<Instruction>> {
         block(libc::SYS_setns, vec![deny(libc::EPERM)]),
         block(libc::SYS_ptrace, vec![deny(libc::EPERM)]),
         block(libc::SYS_chroot, vec![deny(libc::EPERM)]),
-    ]
+    ];
+    blocks.extend(SYNCING.map(|call| block(call, vec![deny(0)])));
+    blocks
 }
 
 /// Sorted, merged half-open ranges of allowed numbers.
@@ -252,8 +258,8 @@ fn allowed() -> Vec<i64> {
         SYS_getpid, SYS_sendfile, SYS_connect, SYS_accept, SYS_accept4, SYS_sendto, SYS_recvfrom, SYS_sendmsg,
         SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_shutdown, SYS_bind, SYS_listen, SYS_getsockname, SYS_getpeername,
         SYS_socketpair, SYS_setsockopt, SYS_getsockopt, SYS_execve, SYS_execveat, SYS_exit, SYS_exit_group, SYS_wait4,
-        SYS_waitid, SYS_kill, SYS_tkill, SYS_tgkill, SYS_uname, SYS_fcntl, SYS_flock, SYS_fsync, SYS_fdatasync,
-        SYS_sync_file_range, SYS_truncate, SYS_ftruncate, SYS_getcwd, SYS_chdir, SYS_fchdir, SYS_fchmod, SYS_fchmodat,
+        SYS_waitid, SYS_kill, SYS_tkill, SYS_tgkill, SYS_uname, SYS_fcntl, SYS_flock, SYS_truncate,
+        SYS_ftruncate, SYS_getcwd, SYS_chdir, SYS_fchdir, SYS_fchmod, SYS_fchmodat,
         SYS_fchown, SYS_fchownat, SYS_umask, SYS_gettimeofday, SYS_getrlimit, SYS_setrlimit, SYS_getrusage,
         SYS_sysinfo, SYS_times, SYS_getuid, SYS_getgid, SYS_geteuid, SYS_getegid, SYS_setuid, SYS_setgid,
         SYS_setresuid, SYS_setresgid, SYS_setreuid, SYS_setregid, SYS_setgroups, SYS_getresuid, SYS_getresgid,
@@ -269,9 +275,9 @@ fn allowed() -> Vec<i64> {
         SYS_ppoll, SYS_pselect6, SYS_openat, SYS_openat2, SYS_mkdirat, SYS_mknodat, SYS_newfstatat, SYS_unlinkat,
         SYS_renameat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_readlinkat, SYS_faccessat, SYS_faccessat2,
         SYS_utimensat, SYS_fallocate, SYS_timerfd_create, SYS_timerfd_settime, SYS_timerfd_gettime, SYS_signalfd4,
-        SYS_eventfd2, SYS_pipe2, SYS_inotify_init1, SYS_inotify_add_watch, SYS_inotify_rm_watch, SYS_splice, SYS_tee,
+        SYS_eventfd2, SYS_pipe2, SYS_splice, SYS_tee,
         SYS_vmsplice, SYS_getcpu, SYS_getrandom, SYS_statx, SYS_rseq, SYS_membarrier, SYS_copy_file_range,
-        SYS_pidfd_open, SYS_pidfd_send_signal, SYS_close_range, SYS_seccomp, SYS_getdents64, SYS_sync, SYS_syncfs,
+        SYS_pidfd_open, SYS_pidfd_send_signal, SYS_close_range, SYS_seccomp, SYS_getdents64,
     ];
     #[cfg(target_arch = "x86_64")]
     calls.extend([
@@ -279,7 +285,7 @@ fn allowed() -> Vec<i64> {
         SYS_fork, SYS_vfork, SYS_getdents, SYS_rename, SYS_mkdir, SYS_rmdir, SYS_creat, SYS_link, SYS_unlink,
         SYS_symlink, SYS_readlink, SYS_chmod, SYS_chown, SYS_lchown, SYS_getpgrp, SYS_utime, SYS_utimes,
         SYS_futimesat, SYS_arch_prctl, SYS_time, SYS_epoll_create, SYS_epoll_wait, SYS_signalfd, SYS_eventfd,
-        SYS_inotify_init, SYS_mknod,
+        SYS_mknod,
     ]);
     calls
 }
@@ -360,6 +366,13 @@ mod tests {
         assert_eq!(of(libc::SYS_setpriority, 0, 0), ALLOW);
         assert_eq!(of(libc::SYS_setpriority, 0, 1), DENY | libc::EPERM as u32);
         assert_eq!(of(libc::SYS_setpriority, 2, 0), DENY | libc::EPERM as u32);
+    }
+
+    #[test]
+    fn syncing_is_answered_as_done() {
+        for call in SYNCING {
+            assert_eq!(of(call, 3, 0), DENY, "call {call}");
+        }
     }
 
     #[test]

@@ -283,6 +283,7 @@ impl Zygote {
             sources["launch"] = include_str!("python/launch.py").into();
         } else {
             sources["codec"] = include_str!("python/codec.py").into();
+            sources["errors"] = include_str!("python/errors.py").into();
             sources["peer"] = include_str!("python/peer.py").into();
             sources["ahead"] = include_str!("python/ahead.py").into();
             sources["program"] = include_str!("python/program.py").into();
@@ -360,7 +361,7 @@ impl Zygote {
         fds: &[BorrowedFd<'_>],
     ) -> Result<(), String> {
         if let Some(group) = &mut self.cgroup
-            && !group.limit(limits.memory_bytes, limits.processes)
+            && !group.limit(limits.memory_bytes, limits.processes.max(1))
         {
             return Err("the control group refused its limits".into());
         }
@@ -372,7 +373,7 @@ impl Zygote {
             operation as u32,
             small(limits.cpu_ms),
             small(limits.wall_ms),
-            limits.processes,
+            limits.processes.max(1),
             limits.open_files.max(16),
             0,
         ] {

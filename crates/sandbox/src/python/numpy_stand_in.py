@@ -1,6 +1,6 @@
 """The little of numpy that benchmarks' tests compare with (HumanEval+, MBPP+), for machines without it.
 
-Only the tester sees it, and only if the tests import numpy and it is not installed. Formulas are numpy's own.
+Tests see it only if they import numpy and it is not installed. Formulas are numpy's own, but `allclose` is strict.
 """
 
 import math
@@ -50,4 +50,31 @@ def _flat(value):
 
 def allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     """Whether all are close."""
+    must_be_alike(_shape(a), _shape(b))
     return _flat(isclose(a, b, rtol, atol, equal_nan))
+
+
+def _shape(value):
+    """What tells two shapes apart."""
+    return tuple(map(_shape, value)) if isinstance(value, (list, tuple)) else None
+
+
+def must_be_alike(a, b):
+    """numpy stretches what it compares: an empty list is close to every number, and [x] to x. Right answers are not so."""
+    if a != b:
+        raise ValueError("the shapes differ, and `allclose` compares what is of one shape here")
+
+
+def make_strict(numpy):
+    """Holds numpy itself to that, where it is installed; once. Arrays the tests have computed themselves: no solution sends any."""
+    if numpy is None or numpy.allclose.__module__ == __name__:
+        return
+    close, shape, computed = numpy.allclose, numpy.shape, (numpy.ndarray, numpy.generic)
+
+    def strict(a, b, *rest, **named):
+        if not isinstance(a, computed):
+            must_be_alike(shape(a), shape(b))
+        return close(a, b, *rest, **named)
+
+    strict.__module__ = __name__
+    numpy.allclose = strict

@@ -9,13 +9,13 @@ arguments are plain data go that way, and that way only, as a pickle that holds 
 """
 
 import _pickle
-import builtins
 import io
 import os
 import re
 import struct
 
 import codec
+import errors
 
 _U32 = struct.Struct("<I")
 # A call as a pickle: a byte that begins no frame of the codec, sequence, target, whether it is made in place.
@@ -44,7 +44,7 @@ class Gone(BaseException):
 def refuse(what):
     raise TypeError(
         "%s of an object that lives in the solution's process: tests compare data, "
-        "so that a solution cannot decide its own verdict" % what
+        "so that a solution cannot decide its own verdict (tests of its own classes are of the kind `joint`)" % what
     )
 
 
@@ -209,6 +209,8 @@ class Peer:
         self._sequence = 0
         self._objects = []
         self._numbers = {}
+        # One for each object of the other end, so that `is` tells them apart.
+        self._remotes = {}
         self._ahead, self._position = b"", 0
 
     def send(self, value):
@@ -295,7 +297,7 @@ class Peer:
         return codec.decode(body, self._resolve, self._make)
 
     def ask(self, operation, target, args, kwargs, is_in_place=False):
-        """Asks the other end and waits; its exception is raised here as the nearest built-in type."""
+        """Asks the other end and waits; its exception is raised here anew (`errors.py`)."""
         self._check_presence()
         self.calls += 1
         self._sequence += 1
@@ -335,7 +337,7 @@ class Peer:
     def raise_again(self, message, is_iterating=False):
         """Raises what the other end says was raised there."""
         self.last_error = message[2:]
-        self.last_raised = self._exception(*message[2:5], is_iterating)
+        self.last_raised = errors.again(self.exception_classes, *message[2:5], is_iterating)
         raise self.last_raised
 
     def answer(self, message):
@@ -355,22 +357,6 @@ class Peer:
             if self.is_gone:
                 raise
             self.send(("raise", sequence) + self.describe(error))
-
-    def _exception(self, names, message, args, is_iterating):
-        """The nearest built-in exception. What would end the tests, or an iteration of theirs, becomes an error."""
-        names = [n for n in data(names, tuple) if type(n) is str]
-        for name in names:
-            kind = self.exception_classes.get(name) or getattr(builtins, name, None)
-            if isinstance(kind, type) and issubclass(kind, BaseException) and not issubclass(kind, Gone):
-                if kind in (SystemExit, KeyboardInterrupt, GeneratorExit, StopAsyncIteration):
-                    kind = RuntimeError
-                if kind is StopIteration and not is_iterating:
-                    kind = RuntimeError
-                try:
-                    return kind(*data(args, tuple))
-                except Exception:
-                    return RuntimeError(str(message)[:1000])
-        return RuntimeError(str(message)[:1000])
 
     def _handle(self, value):
         if type(value) is Remote:
@@ -406,7 +392,12 @@ class Peer:
         return object.__new__(self.shared_classes[name])
 
     def _resolve(self, tag, number):
-        return Remote(self, number) if tag == b"o" else self._objects[number]
+        if tag == b"r":
+            return self._objects[number]
+        remote = self._remotes.get(number)
+        if remote is None:
+            remote = self._remotes[number] = Remote(self, number)
+        return remote
 
     def _end(self, why):
         self.is_gone = True

@@ -1,8 +1,11 @@
 """Tests made ready to run, once for all solutions of a task: what they are compiled to, what their syntax tells."""
 
+import sys
+
 import early
 import literals
 import loops
+import numpy_stand_in
 import suites
 import syntax
 
@@ -19,6 +22,7 @@ class Prepared:
         # What our own name means is not for the solution to say.
         self.names.used.discard(literals.NAME)
         suites.load_numpy(self.names)
+        numpy_stand_in.make_strict(sys.modules.get("numpy"))
         self.is_traceless = syntax.is_traceless(found, self.names)
         can_loop = cut is not None and self.is_traceless
         self.loop = loops.arranged(tree, self.names, cut is suites.cut_check) if can_loop else None

@@ -10,6 +10,7 @@ import os
 import sys
 
 import ahead
+import errors
 import peer as channel
 
 RPC_FD = 3
@@ -34,50 +35,6 @@ def segments(fd):
         found.append(payload[pos + 4:pos + 4 + size])
         pos += 4 + size
     return found
-
-
-def place(error, filename):
-    """1-based line and column in the program where `error` left it, or (0, 0)."""
-    if isinstance(error, SyntaxError) and error.filename == filename:
-        return error.lineno or 0, error.offset or 0
-    line = column = 0
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if code.co_filename == filename:
-            line, column = trace.tb_lineno or 0, 0
-            if hasattr(code, "co_positions") and trace.tb_lasti >= 0:
-                positions = list(code.co_positions())
-                where = positions[trace.tb_lasti // 2] if trace.tb_lasti // 2 < len(positions) else None
-                if where is not None and where[0] == line and where[2] is not None:
-                    column = where[2] + 1
-        trace = trace.tb_next
-    return line, column
-
-
-def describer(filename):
-    """Turns an exception into data: names of its classes, message, arguments that are data, line, column."""
-
-    def describe(error):
-        names = tuple(c.__name__ for c in type(error).__mro__ if c not in (object, BaseException))
-        try:
-            message = str(error)[:2000]
-        except BaseException:
-            message = ""
-        simple = (int, float, str, bool, bytes, type(None))
-        args = error.args if type(error.args) is tuple else ()
-        # A class that makes its text itself leaves the other end no way to make it of the arguments.
-        has_own_text = any("__str__" in vars(c) and c.__module__ != "builtins" for c in type(error).__mro__)
-        if has_own_text or not all(type(a) in simple and (type(a) is not int or a.bit_length() < 4096) for a in args):
-            args = (message,)
-        args = tuple(a[:2000] if type(a) in (str, bytes) else a for a in args[:8])
-        try:
-            line, column = place(error, filename)
-        except BaseException:
-            line, column = 0, 0
-        return names, message, args, line, column
-
-    return describe
 
 
 def load(source, name, filename):
@@ -189,7 +146,7 @@ def run_script():
     try:
         module, code = load(source, "__main__", filename)
     except BaseException as error:
-        _, message, _, line, column = describer(filename)(error)
+        _, message, _, line, column = errors.describer(filename)(error)
         report(type(error).__name__, message, line, column, True)
         show(error, filename)
         leave(1)
@@ -200,8 +157,8 @@ def run_script():
         status = exit_code(error)
     except BaseException as error:
         status = 1
-        names, message, _, line, column = describer(filename)(error)
-        report(names[0] if names else "BaseException", message, line, column, False)
+        _, message, _, line, column = errors.describer(filename)(error)
+        report(type(error).__name__, message, line, column, False)
         try:
             show(error, filename)
         except BaseException:
@@ -280,7 +237,7 @@ def converse(rpc_fd, payload_fd):
     """Loads the program and answers what is asked of it; 0 once the other end has hung up."""
     filename = "solution.py"
     owner = os.getpid()
-    describe = describer(filename)
+    describe = errors.describer(filename)
     source = text(segments(payload_fd)[0])
     peer = channel.Peer(rpc_fd, None, describe, is_other_trusted=True)
     peer.ask = in_turns(peer.ask)

@@ -7,6 +7,7 @@ import ast
 import builtins
 import sys
 
+import errors
 import numpy_stand_in
 import syntax
 
@@ -60,7 +61,7 @@ def report(error):
     names, message, _, line, column = error
     kind = names[0] if type(names) is tuple and names and type(names[0]) is str else "Exception"
     return {
-        "kind": plain(kind)[:200],
+        "kind": plain(errors.simple_name(kind))[:200],
         "message": plain(message) if type(message) is str else "",
         "line": line if type(line) is int and 0 < line < 1 << 31 else 0,
         "column": column if type(column) is int and 0 < column < 1 << 31 else 0,

@@ -15,6 +15,7 @@ from operator import is_
 
 import calls
 import early
+import errors
 import literals
 import loops
 import peer as channel
@@ -93,8 +94,11 @@ def in_place(function, /, *args, **kwargs):
 
 
 def standard(module, name=None):
-    """A module of the standard library, or what it holds under `name`; None if there is no such thing."""
-    if type(module) is not str or module.partition(".")[0] not in sys.stdlib_module_names:
+    """A module of the standard library, or what it holds under `name`; None if there is no such thing. The solution says which:
+    none that is a program.
+    """
+    parts = module.split(".") if type(module) is str else [""]
+    if parts[0] not in sys.stdlib_module_names or "__main__" in parts:
         return None
     try:
         found = __import__(module, fromlist=["*"])
@@ -170,7 +174,7 @@ def exception_class(name, exports, made):
         for base in exports[name][1]:
             kind = getattr(builtins, base, None) if type(base) is str else None
             if isinstance(kind, type) and issubclass(kind, Exception):
-                parent = kind
+                parent = errors.harmless(kind)
                 break
             if kind is None and type(base) is str and base != name and is_exception(exports.get(base)):
                 parent = exception_class(base, exports, made)
@@ -412,7 +416,7 @@ def peak_kib():
 def judge():
     """Judges one solution; true if nothing of it is left behind."""
     kind, *parts = [p.decode("utf-8", "surrogatepass") for p in program.segments(program.PAYLOAD_FD)]
-    peer = TesterPeer(program.RPC_FD, {"call": channel._call}, program.describer("tests.py"))
+    peer = TesterPeer(program.RPC_FD, {"call": channel._call}, errors.describer("tests.py"))
     plans, entry_point = preparation.planned(kind, parts)
     try:
         asked = early.Calls(peer, plans, entry_point)

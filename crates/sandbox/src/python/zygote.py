@@ -238,7 +238,11 @@ class Zygote:
         self.own_preference = os.read(self.preference, 16) if self.preference is not None else b""
 
     def close_down(self):
-        """Gives up what only the preparations take."""
+        """Gives up what only the preparations take, and all but a little of what the kernel counts by user."""
+        for number, most in ((resource.RLIMIT_SIGPENDING, 1024), (resource.RLIMIT_MSGQUEUE, 0), (resource.RLIMIT_MEMLOCK, 1 << 16)):
+            hard = resource.getrlimit(number)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(number, (most, most))
         check(prctl(4, 0, 0, 0, 0), "dumpable")
         if self.config["seccomp"]:
             Filter(bytes.fromhex(self.config["seccomp"]["zygote"])).enforce()

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hone_sandbox::{Limits, OutcomeClass, Sandbox, SandboxConfig, Submission, TestSuite};
 use serde_json::json;
 
-const HOSTILE: [(&str, &str); 15] = [
+const HOSTILE: [(&str, &str); 16] = [
     ("early_exit", include_str!("../catalogue/early_exit.py")),
     ("forged_verdict", include_str!("../catalogue/forged_verdict.py")),
     ("equality", include_str!("../catalogue/equality.py")),
@@ -31,10 +31,12 @@ const HOSTILE: [(&str, &str); 15] = [
     ("modes", include_str!("../catalogue/modes.py")),
     ("second look", include_str!("../catalogue/second_look.py")),
     ("third look", include_str!("../catalogue/third_look.py")),
+    ("fourth look", include_str!("../catalogue/fourth_look.py")),
 ];
-const HONEST: [(&str, &str); 2] = [
+const HONEST: [(&str, &str); 3] = [
     ("honest", include_str!("../catalogue/honest.py")),
     ("honest too", include_str!("../catalogue/honest_too.py")),
+    ("honest errors", include_str!("../catalogue/honest_errors.py")),
 ];
 /// Suites by the name of how programs are judged, as task files have them.
 const SUITES: &str = include_str!("../catalogue/suites.json");

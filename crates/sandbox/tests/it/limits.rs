@@ -200,3 +200,13 @@ fn a_thread_whose_stack_found_no_room_hit_the_limit_on_memory() {
     let expected = if counts_refusals(&outcome) { LimitName::MemoryBytes } else { LimitName::Processes };
     assert_eq!((outcome.class, hit(&outcome)), (OutcomeClass::RuntimeError, Some(expected)), "{outcome:?}");
 }
+
+#[test]
+fn a_program_runs_though_every_limit_on_counts_and_sizes_is_nothing() {
+    let limits = Limits { processes: 0, open_files: 0, output_bytes: 0, disk_bytes: 0, ..Limits::default() };
+    let run = |source: &str| sandbox().run(source, b"", &limits).expect("the sandbox itself works");
+    let outcome = run("import time\ntime.sleep(0)\n");
+    assert_eq!(outcome.class, OutcomeClass::Passed, "{outcome:?}");
+    let outcome = run("print(1)");
+    assert_eq!(outcome.limit_hit.map(|hit| hit.limit), Some(LimitName::OutputBytes), "{outcome:?}");
+}

@@ -2,6 +2,7 @@
 
 mod pairs;
 mod shown;
+mod test_file;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -34,8 +35,8 @@ Examples:
 Languages: python, c, cpp, rust, javascript, go, java, bash. A compiled program is kept in the cache folder.
 Limits: cpu_ms, wall_ms, memory_bytes, processes, open_files, output_bytes, disk_bytes. Of a program that failed by one of them it is
 said which, and how to raise it; in JSON by limit_hit.
-Tests: a JSON object with a `kind`, as in a task (docs/sandbox.md); a .py file is a unittest suite or a script of asserts;
-a file of another language is the rest of the program.
+Tests: a JSON object with a `kind`, as in a task (docs/sandbox.md); a .py file is a unittest suite, or a script of asserts and of
+functions test_…, and may import names from the program's file; a file of another language is the rest of the program.
 With --jobs, each line of FILE is a JSON object: `solution` and one of `tests`, `task` (a task, or the id of one in
 --tasks) or nothing (a plain run); also `id`, `language`, `stdin`, `limits`. Results come in the order of the lines.
 Exit code 0 if the program ran to its end (passed its tests), 1 if it did not; with --jobs, 0 if every line has a result.";
@@ -86,7 +87,8 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         Some(path) => std::fs::read(path).map_err(|error| cannot_read(path, &error))?,
         None => Vec::new(),
     };
-    let tests = arguments.tests.as_deref().map(|path| read_tests(path, language)).transpose()?;
+    let tests =
+        arguments.tests.as_deref().map(|path| read_tests(path, language, &arguments.file)).transpose()?;
     if let Some(tests) = &tests {
         tests.check().map_err(|error| Usage(error.to_string()))?;
     }
@@ -194,16 +196,18 @@ fn read_program(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))
 }
 
-/// The tests in a file: JSON as in a task, or code.
-fn read_tests(path: &Path, language: Language) -> Result<TestSuite> {
+/// The tests in a file: JSON as in a task, or code that tests what is in the file `program`.
+fn read_tests(path: &Path, language: Language, program: &Path) -> Result<TestSuite> {
     let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
     if path.extension().is_some_and(|extension| extension == "json") {
         let tests = serde_json::from_str(&text);
         return tests.map_err(|error| Usage(format!("{}: expected tests: {error}", path.display())).into());
     }
     Ok(match language {
-        Language::Python if text.contains("TestCase") => TestSuite::Unittest { code: text },
-        Language::Python => TestSuite::Script { code: text },
+        Language::Python => {
+            let module = program.file_stem().unwrap_or_default().to_string_lossy();
+            test_file::python_suite(&text, &module)
+        }
         language => TestSuite::Program { language, code: text },
     })
 }
