@@ -166,7 +166,7 @@ impl Pool {
                 setup: self.language_setup(Language::Python, &[]),
                 files: Arc::new(payload(&[file.as_bytes(), program.source.as_bytes()])),
                 start: vec![interpreter, "-s".into(), "-B".into(), format!("{{program}}/{file}")],
-                place: Place { file: file.into(), lines: 0 },
+                place: Place { file: file.into(), lines: 0, has_tests: false },
             }
         } else {
             match self.compile(program.language, &program.source)? {

@@ -104,8 +104,7 @@ impl Pool {
                 stdio::judge(cases, compare, limits, |stdin, limits| self.execute(&program, stdin, limits))
             }
             Attempt::Failed(outcome) => {
-                let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
-                let test = TestResult { is_passed: false, message };
+                let test = TestResult { is_passed: false, message: Some(outcome.why()) };
                 let tests = vec![test; cases.len()];
                 Ok(Judgement { outcome: *outcome, tests, mode: JudgeMode::Split })
             }
@@ -129,8 +128,7 @@ impl Pool {
         let program = match self.build(language, &Source { program: solution, tests: Some(tests) })? {
             Attempt::Ready(program) => program,
             Attempt::Failed(outcome) => {
-                let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
-                let tests = vec![TestResult { is_passed: false, message }];
+                let tests = vec![TestResult { is_passed: false, message: Some(outcome.why()) }];
                 return Ok(Judgement { outcome: *outcome, tests, mode: JudgeMode::Joint });
             }
         };
@@ -152,8 +150,8 @@ impl Pool {
         if is_wrong {
             outcome.class = OutcomeClass::WrongAnswer;
         }
-        let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
-        let tests = vec![TestResult { is_passed, message: message.filter(|_| !is_passed) }];
+        let message = (!is_passed).then(|| outcome.why());
+        let tests = vec![TestResult { is_passed, message }];
         Ok(Judgement { outcome, tests, mode: JudgeMode::Joint })
     }
 
@@ -168,6 +166,7 @@ impl Pool {
         let place = Place {
             file: build.source_file.clone(),
             lines: u32::try_from(source.program.lines().count()).unwrap_or(u32::MAX),
+            has_tests: source.tests.is_some(),
         };
         let ready = |files: Vec<u8>| {
             let (start, files) = (build.start.clone(), Arc::new(files));
@@ -280,7 +279,12 @@ fn launch(
         }
     }
     let is_memory_error = outcome.error.as_ref().is_some_and(|e| e.kind == OUT_OF_MEMORY);
-    outcome.class = match exceeded(zygote, &reply, limits, is_memory_error, outcome.truncated_bytes) {
+    let limit = exceeded(zygote, &reply, limits, is_memory_error, outcome.truncated_bytes);
+    if limit.is_some() {
+        // What ended it is no error of its own: the class and `limit_hit` say what it was.
+        outcome.error.take_if(|error| matches!(error.kind.as_str(), "SIGKILL" | "SIGXCPU" | "SIGPIPE"));
+    }
+    outcome.class = match limit {
         Some(class) => class,
         None if is_well => OutcomeClass::Passed,
         None => OutcomeClass::RuntimeError,
