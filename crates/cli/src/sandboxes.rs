@@ -78,7 +78,7 @@ impl OpenedSandbox {
         let again = self.sandbox.made_again();
         if again > 0 {
             terminal.note(&format!(
-                "{again} runs reached a limit of time while the machine was busy, and were made again alone"
+                "runs made again alone, as the machine was busy when they reached a limit of time: {again}"
             ));
         }
         let repeats = self.fleet.as_ref().map_or(0, |fleet| fleet.repeats());

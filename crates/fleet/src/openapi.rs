@@ -67,6 +67,7 @@ fn work(summary: &str, id: &str, request: &str, answer: &Value) -> Value {
         "responses": {
             "200": { "description": "What the program did", "content": content(answer) },
             "401": refused("No token, or a wrong one"),
+            "405": refused("The path takes POST"),
             "408": refused("The body did not arrive in time"),
             "413": refused("The body is too large"),
             "422": refused("The request makes no sense, asks for too much, or needs a toolchain that is not installed"),
@@ -95,7 +96,7 @@ fn schemas() -> Value {
         })),
         "RunRequest": object(&["source"], json!({
             "language": schema("Language"), "source": text(), "stdin": text(),
-            "stdin_base64": { "type": "string", "contentEncoding": "base64", "description": "instead of stdin, if it is not text" },
+            "stdin_base64": { "type": ["string", "null"], "contentEncoding": "base64", "description": "instead of stdin, if it is not text" },
             "limits": schema("Limits"),
         })),
         "TestSuite": {
@@ -108,7 +109,7 @@ fn schemas() -> Value {
         })),
         "CostProgram": object(&["source"], json!({ "language": schema("Language"), "source": text() })),
         "CostRequest": object(&["program"], json!({
-            "program": schema("CostProgram"), "reference": schema("CostProgram"), "inputs": list(text()),
+            "program": schema("CostProgram"), "reference": { "oneOf": [schema("CostProgram"), { "type": "null" }] }, "inputs": list(text()),
             "limits": schema("Limits"),
         })),
         "ProgramError": object(&["kind", "message"], json!({

@@ -16,7 +16,7 @@ use hone_sandbox::{Done, Isolation, Limits, Queue, Sandbox, SandboxError, Work, 
 use serde::Serialize;
 
 use crate::token::Token;
-use crate::wire::{Status, Trouble, excess, extent, missing_layers, trouble_of, work_of};
+use crate::wire::{Status, Trouble, excess, extent, fit_defaults, missing_layers, trouble_of, work_of};
 
 /// How a service is set up.
 #[derive(Debug, Clone)]
@@ -149,9 +149,10 @@ impl Service {
         }
         let path = request.uri().path().to_owned();
         let body = self.body(request.into_body()).await?;
-        let work = work_of(&path, &body).map_err(|message| {
+        let mut work = work_of(&path, &body).map_err(|message| {
             refusal(StatusCode::UNPROCESSABLE_ENTITY, &Trouble::new("bad-request", &message))
         })?;
+        fit_defaults(&mut work, &body, &self.config.most);
         drop(body);
         let (limits, cases) = extent(&work);
         let too_much = excess(limits, &self.config.most).or_else(|| {
@@ -233,6 +234,10 @@ pub(crate) fn routes(service: Arc<Service>) -> Router {
         let trouble = Trouble::new("no-such-path", "there is nothing here\nhint: see /openapi.json");
         refusal(StatusCode::NOT_FOUND, &trouble)
     };
+    let wrong_method = || async {
+        let trouble = Trouble::new("wrong-method", "this path takes another method\nhint: see /openapi.json");
+        refusal(StatusCode::METHOD_NOT_ALLOWED, &trouble)
+    };
     Router::new()
         .route("/health", get(health))
         .route("/openapi.json", get(|| async { answer(&crate::description()) }))
@@ -240,6 +245,7 @@ pub(crate) fn routes(service: Arc<Service>) -> Router {
         .route("/v1/run", work())
         .route("/v1/judge", work())
         .route("/v1/cost", work())
+        .method_not_allowed_fallback(wrong_method)
         .fallback(unknown)
         .with_state(service)
 }

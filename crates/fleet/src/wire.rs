@@ -1,10 +1,13 @@
 //! What travels: requests and answers as JSON. The described form is `openapi.rs`.
 
+use std::collections::HashMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hone_sandbox::{
     CostProgram, Isolation, Language, LayerReport, Limits, Run, SandboxError, Submission, TestSuite, Work,
 };
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 /// Body of `POST /v1/run`, answered with an `Outcome`.
@@ -172,6 +175,37 @@ pub(crate) fn extent(work: &Work) -> (&Limits, usize) {
     }
 }
 
+/// Lowers limits that the body does not name to the most that is given: only what is asked for can be too much.
+pub(crate) fn fit_defaults(work: &mut Work, body: &[u8], most: &Limits) {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(default)]
+        limits: HashMap<String, IgnoredAny>,
+    }
+    if excess(&Limits::default(), most).is_none() {
+        return;
+    }
+    let named = serde_json::from_slice::<Named>(body).map(|body| body.limits).unwrap_or_default();
+    let limits = match work {
+        Work::Run(run) => &mut run.limits,
+        Work::Judge(submission) => &mut submission.limits,
+        Work::Measure { limits, .. } | Work::Compare { limits, .. } => limits,
+    };
+    let fit =
+        |name: &str, value: u64, most: u64| if named.contains_key(name) { value } else { value.min(most) };
+    let fit_32 =
+        |name: &str, value: u32, most: u32| if named.contains_key(name) { value } else { value.min(most) };
+    *limits = Limits {
+        cpu_ms: fit("cpu_ms", limits.cpu_ms, most.cpu_ms),
+        wall_ms: fit("wall_ms", limits.wall_ms, most.wall_ms),
+        memory_bytes: fit("memory_bytes", limits.memory_bytes, most.memory_bytes),
+        processes: fit_32("processes", limits.processes, most.processes),
+        open_files: fit_32("open_files", limits.open_files, most.open_files),
+        output_bytes: fit("output_bytes", limits.output_bytes, most.output_bytes),
+        disk_bytes: fit("disk_bytes", limits.disk_bytes, most.disk_bytes),
+    };
+}
+
 /// The first limit that asks for more than the most that is given.
 pub(crate) fn excess(limits: &Limits, most: &Limits) -> Option<String> {
     let pairs = [
@@ -253,6 +287,20 @@ mod tests {
         ] {
             let error = work_of(path, body.as_bytes()).unwrap_err();
             assert!(error.contains(part), "{error:?} lacks {part:?}");
+        }
+    }
+
+    #[test]
+    fn only_limits_that_a_request_names_can_be_too_much() {
+        let most = Limits { cpu_ms: 2_000, ..Limits::default() };
+        for (body, is_too_much) in [
+            (r#"{"source": "x"}"#, false),
+            (r#"{"source": "x", "limits": {"wall_ms": 100}}"#, false),
+            (r#"{"source": "x", "limits": {"cpu_ms": 4000}}"#, true),
+        ] {
+            let mut work = work_of("/v1/run", body.as_bytes()).unwrap();
+            fit_defaults(&mut work, body.as_bytes(), &most);
+            assert_eq!(excess(extent(&work).0, &most).is_some(), is_too_much, "{body}");
         }
     }
 

@@ -74,5 +74,5 @@ fn place(language: Language, lines: u32) -> Place {
         Language::Java => "Main.java",
         Language::Bash => "program.sh",
     };
-    Place { file: file.into(), lines }
+    Place { file: file.into(), lines, has_tests: false }
 }

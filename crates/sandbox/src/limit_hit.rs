@@ -27,8 +27,10 @@ pub(crate) fn limit_hit(
         }
         OutcomeClass::MemoryLimit => LimitName::MemoryBytes,
         OutcomeClass::OutputLimit => LimitName::OutputBytes,
-        OutcomeClass::RuntimeError | OutcomeClass::WrongAnswer => counted(zygote, replies.first()?, outcome)
-            .or_else(|| claimed(outcome, zygote.was_refused_forks == Some(false)))?,
+        OutcomeClass::RuntimeError | OutcomeClass::WrongAnswer => {
+            counted(zygote, replies.first()?, limits, outcome)
+                .or_else(|| claimed(outcome, zygote.was_refused_forks == Some(false)))?
+        }
     };
     let value = match limit {
         LimitName::CpuMs => limits.cpu_ms,
@@ -44,7 +46,10 @@ pub(crate) fn limit_hit(
 }
 
 /// What the kernel tells.
-fn counted(zygote: &Zygote, reply: &Reply, outcome: &Outcome) -> Option<LimitName> {
+fn counted(zygote: &Zygote, reply: &Reply, limits: &Limits, outcome: &Outcome) -> Option<LimitName> {
+    // Within the last part of its memory no block of a usual size is found any more. A peak holds some 10 MB of ours.
+    let is_full =
+        |peak: u64| limits.memory_bytes >= 64 << 20 && peak >= limits.memory_bytes - limits.memory_bytes / 64;
     if outcome.signal == Some(libc::SIGXFSZ) {
         Some(LimitName::DiskBytes)
     } else if zygote.was_refused_forks == Some(true) {
@@ -53,6 +58,8 @@ fn counted(zygote: &Zygote, reply: &Reply, outcome: &Outcome) -> Option<LimitNam
         Some(LimitName::DiskBytes)
     } else if reply.is_out_of_files {
         Some(LimitName::DiskFiles)
+    } else if outcome.peak_memory_bytes.is_some_and(is_full) {
+        Some(LimitName::MemoryBytes)
     } else {
         None
     }

@@ -128,7 +128,8 @@ impl Pool {
             CostMethod::PerfEvent => self.with_worker(|worker| {
                 let zygote = self.meter(worker, language, &built.setup)?;
                 let Ok(counter) = Counter::open(zygote.pid(), Event::Instructions) else { return Ok(None) };
-                let orders = order(std::slice::from_ref(&built.start), limits, &built.files, PYTHON_SETTINGS);
+                let orders =
+                    order(std::slice::from_ref(&built.start), limits, &built.files, None, PYTHON_SETTINGS);
                 let flown = fly(zygote, Operation::Launch, orders, stdin, limits, None, None)?;
                 let is_well = flown.is_well();
                 let stdout = flown.outcome.stdout;
@@ -141,7 +142,7 @@ impl Pool {
                 self.with_worker(|worker| {
                     let zygote = self.meter(worker, language, &built.setup)?;
                     let orders =
-                        order(std::slice::from_ref(&command), &limits, &built.files, PYTHON_SETTINGS);
+                        order(std::slice::from_ref(&command), &limits, &built.files, None, PYTHON_SETTINGS);
                     let flown =
                         fly(zygote, Operation::Launch, orders, stdin, &limits, None, Some(MAX_REPORT))?;
                     let report = reported_instructions(&flown.extra);
@@ -166,7 +167,7 @@ impl Pool {
                 setup: self.language_setup(Language::Python, &[]),
                 files: Arc::new(payload(&[file.as_bytes(), program.source.as_bytes()])),
                 start: vec![interpreter, "-s".into(), "-B".into(), format!("{{program}}/{file}")],
-                place: Place { file: file.into(), lines: 0 },
+                place: Place { file: file.into(), lines: 0, has_tests: false },
             }
         } else {
             match self.compile(program.language, &program.source)? {

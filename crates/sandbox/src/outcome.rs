@@ -90,7 +90,7 @@ pub struct Outcome {
     pub cpu_ms: f64,
     /// Wall time, in milliseconds.
     pub wall_ms: f64,
-    /// Peak memory, in bytes, where it could be measured.
+    /// Peak memory, in bytes, where it could be measured. About 10 MB at least: what a process has before it becomes the program.
     pub peak_memory_bytes: Option<u64>,
     /// The program's own error.
     pub error: Option<ProgramError>,
@@ -103,4 +103,23 @@ pub struct Outcome {
     /// What running it costs, where that was asked for and could be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+}
+
+impl Outcome {
+    /// Why a run failed, in a line: its error, else the limit that it reached, else how it ended.
+    pub(crate) fn why(&self) -> String {
+        let class = name(self.class);
+        match (&self.error, &self.limit_hit, self.exit_code, self.signal) {
+            (Some(error), _, _, _) => format!("{}: {}", error.kind, error.message),
+            (None, Some(hit), _, _) => format!("{class}: reached {}={}", name(hit.limit), hit.value),
+            (None, None, _, Some(signal)) => format!("{class}: ended by signal {signal}"),
+            (None, None, Some(code), None) if code != 0 => format!("{class}: exit code {code}"),
+            _ => class,
+        }
+    }
+}
+
+/// What a class or limit is called in JSON.
+fn name(value: impl Serialize) -> String {
+    serde_json::to_string(&value).unwrap_or_default().trim_matches('"').to_owned()
 }

@@ -104,8 +104,7 @@ impl Pool {
                 stdio::judge(cases, compare, limits, |stdin, limits| self.execute(&program, stdin, limits))
             }
             Attempt::Failed(outcome) => {
-                let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
-                let test = TestResult { is_passed: false, message };
+                let test = TestResult { is_passed: false, message: Some(outcome.why()) };
                 let tests = vec![test; cases.len()];
                 Ok(Judgement { outcome: *outcome, tests, mode: JudgeMode::Split })
             }
@@ -129,8 +128,7 @@ impl Pool {
         let program = match self.build(language, &Source { program: solution, tests: Some(tests) })? {
             Attempt::Ready(program) => program,
             Attempt::Failed(outcome) => {
-                let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
-                let tests = vec![TestResult { is_passed: false, message }];
+                let tests = vec![TestResult { is_passed: false, message: Some(outcome.why()) }];
                 return Ok(Judgement { outcome: *outcome, tests, mode: JudgeMode::Joint });
             }
         };
@@ -152,8 +150,8 @@ impl Pool {
         if is_wrong {
             outcome.class = OutcomeClass::WrongAnswer;
         }
-        let message = outcome.error.as_ref().map(|e| format!("{}: {}", e.kind, e.message));
-        let tests = vec![TestResult { is_passed, message: message.filter(|_| !is_passed) }];
+        let message = (!is_passed).then(|| outcome.why());
+        let tests = vec![TestResult { is_passed, message }];
         Ok(Judgement { outcome, tests, mode: JudgeMode::Joint })
     }
 
@@ -168,6 +166,7 @@ impl Pool {
         let place = Place {
             file: build.source_file.clone(),
             lines: u32::try_from(source.program.lines().count()).unwrap_or(u32::MAX),
+            has_tests: source.tests.is_some(),
         };
         let ready = |files: Vec<u8>| {
             let (start, files) = (build.start.clone(), Arc::new(files));
@@ -178,10 +177,21 @@ impl Pool {
             return Ok(ready(files));
         }
         let limits = &self.build_limits;
-        let (outcome, files) = self.with_worker(|worker| {
-            let zygote = self.launcher(worker, language, &setup)?;
-            compile(zygote, language, &build, &place, limits)
-        })?;
+        let attempt = |build: &Build| {
+            self.with_worker(|worker| {
+                let zygote = self.launcher(worker, language, &setup)?;
+                compile(zygote, language, build, &place, limits)
+            })
+        };
+        let (mut outcome, mut files) = attempt(&build)?;
+        let second = language.second_plan(tools, source).filter(|_| files.is_none() && is_refused(&outcome));
+        if let Some(second) = second {
+            let (other, made) = attempt(&second)?;
+            // Without a place, the complaint may be about the command, by a compiler that does not know the standard.
+            if made.is_some() || other.error.as_ref().is_some_and(|error| error.line.is_some()) {
+                (outcome, files) = (other, made);
+            }
+        }
         match files {
             Some(files) => {
                 self.cache.put(&key, &files);
@@ -190,6 +200,11 @@ impl Pool {
             None => Ok(Attempt::Failed(Box::new(outcome))),
         }
     }
+}
+
+/// Whether a compiler found something wrong in the text of a program (and did not come to a limit).
+fn is_refused(outcome: &Outcome) -> bool {
+    outcome.error.as_ref().is_some_and(|error| error.kind == "CompileError")
 }
 
 /// Whether an error is the tests' way to say that a result is wrong.
@@ -236,7 +251,7 @@ fn compile(
 ) -> Result<(Outcome, Option<Vec<u8>>), String> {
     let files: Vec<u8> =
         build.files.iter().flat_map(|(name, bytes)| payload(&[name.as_bytes(), bytes])).collect();
-    let order = order(&build.commands, limits, &files, &[]);
+    let order = order(&build.commands, limits, &files, None, &[]);
     let flown = fly(zygote, Operation::Build, order, b"", limits, None, Some(MAX_ARTIFACT))?;
     let Flown { mut outcome, reply, extra: artifact } = flown;
     let is_built = reply.reason == Reason::Ended
@@ -267,7 +282,8 @@ fn launch(
     limits: &Limits,
     token: Option<&[u8]>,
 ) -> Result<(Outcome, Vec<u8>), String> {
-    let order = order(std::slice::from_ref(&program.start), limits, &program.files, &[]);
+    let stack_bytes = program.language.first_stack_bytes(limits);
+    let order = order(std::slice::from_ref(&program.start), limits, &program.files, stack_bytes, &[]);
     let proof = token.map(|_| TOKEN_BYTES as u64);
     let Flown { mut outcome, reply, extra } =
         fly(zygote, Operation::Launch, order, stdin, limits, token, proof)?;
@@ -280,7 +296,12 @@ fn launch(
         }
     }
     let is_memory_error = outcome.error.as_ref().is_some_and(|e| e.kind == OUT_OF_MEMORY);
-    outcome.class = match exceeded(zygote, &reply, limits, is_memory_error, outcome.truncated_bytes) {
+    let limit = exceeded(zygote, &reply, limits, is_memory_error, outcome.truncated_bytes);
+    if limit.is_some() {
+        // What ended it is no error of its own: the class and `limit_hit` say what it was.
+        outcome.error.take_if(|error| matches!(error.kind.as_str(), "SIGKILL" | "SIGXCPU" | "SIGPIPE"));
+    }
+    outcome.class = match limit {
         Some(class) => class,
         None if is_well => OutcomeClass::Passed,
         None => OutcomeClass::RuntimeError,
@@ -349,18 +370,24 @@ fn filled_pipe(bytes: &[u8]) -> std::io::Result<OwnedFd> {
     Ok(read)
 }
 
-/// What `launch.py` reads: commands and environment, with `added` variables, then the files.
+/// What `launch.py` reads: commands, the stack limit to start with, environment with `added` variables, then the files.
 pub(crate) fn order(
     commands: &[Vec<String>],
     limits: &Limits,
     files: &[u8],
+    stack_bytes: Option<u64>,
     added: &[(&str, &str)],
 ) -> Vec<u8> {
     // A managed heap leaves room for the runtime itself, so that it can say that memory ran out.
     let heap_mb = ((limits.memory_bytes / 8 * 5) >> 20).max(16).to_string();
+    // Below the stack's own limit (`zygote.py`), so that a runtime can say that it overflowed.
+    let stack_kb = ((limits.memory_bytes / 8).min(60 << 20) >> 10).max(984).to_string();
     let commands: Vec<Vec<String>> = commands
         .iter()
-        .map(|line| line.iter().map(|part| part.replace("{heap_mb}", &heap_mb)).collect())
+        .map(|line| {
+            let placed = |part: &String| part.replace("{heap_mb}", &heap_mb).replace("{stack_kb}", &stack_kb);
+            line.iter().map(placed).collect()
+        })
         .collect();
     let mut header = json!({
         "commands": commands,
@@ -372,6 +399,7 @@ pub(crate) fn order(
             "RUST_TEST_THREADS": "1",
         },
         "program": PROGRAM,
+        "stack_bytes": stack_bytes,
     });
     for (name, value) in added {
         header["environment"][*name] = Value::from(*value);

@@ -191,10 +191,7 @@ pub(crate) fn judge<E>(
                 message = Some(difference);
             }
         } else {
-            message = Some(outcome.error.as_ref().map_or_else(
-                || format!("the program did not end well ({:?})", outcome.class),
-                |error| format!("{}: {}", error.kind, error.message),
-            ));
+            message = Some(outcome.why());
         }
         tests.push(TestResult { is_passed: outcome.class == OutcomeClass::Passed, message });
         if worst.as_ref().is_none_or(|w| outcome.class < w.class) {

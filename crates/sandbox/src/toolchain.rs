@@ -183,7 +183,9 @@ dirs = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix, sysc
         sysconfig.get_path('purelib'), sysconfig.get_path('platlib'), os.path.dirname(real)}
 sys.version_info >= (3, 10) or sys.exit('too old')
 import ctypes, resource, select
-print(json.dumps({'path': sys.executable, 'version': '%d.%d.%d' % sys.version_info[:3],
+# A link from elsewhere leads nowhere where only these directories are.
+is_inside = any(sys.executable.startswith(os.path.join(d, '')) for d in dirs if d)
+print(json.dumps({'path': sys.executable if is_inside else real, 'version': '%d.%d.%d' % sys.version_info[:3],
     'directories': sorted(d for d in dirs if d and os.path.isdir(d) and d != '/'),
     'module_path': [os.path.realpath(p) for p in sys.path if p]}))
 ";
@@ -260,6 +262,19 @@ mod tests {
             assert_eq!(first_number(text).as_deref(), Some(version));
         }
         assert_eq!(first_number("no version"), None);
+    }
+
+    #[test]
+    fn an_interpreter_that_is_linked_to_is_found_where_it_is() {
+        let Ok(python) = find_python(None) else { return };
+        let folder = std::env::temp_dir().join(format!("hone-link-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let link = folder.join("python3");
+        std::os::unix::fs::symlink(&python.path, &link).unwrap();
+        let linked = find_python(Some(&link));
+        std::fs::remove_dir_all(&folder).unwrap();
+        let linked = linked.unwrap();
+        assert!(linked.directories.iter().any(|d| linked.path.starts_with(d)), "{linked:?}");
     }
 
     #[test]

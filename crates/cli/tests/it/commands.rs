@@ -77,6 +77,32 @@ fn a_program_runs_and_its_outcome_is_printed() {
 }
 
 #[test]
+fn tests_without_a_language_are_in_the_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let program = file("echo.sh", "read x; echo $x");
+    let tests = r#"{"kind": "stdio", "cases": [{"stdin": "7", "stdout": "7"}]}"#;
+    let call = hone(&["run", &program, "--tests", &file("tests.json", tests)]);
+    if call.code == Some(3) {
+        eprintln!("skipped: the sandbox is not available here: {}", call.stderr);
+        return;
+    }
+    call.code(0);
+    let line = format!(r#"{{"language": "bash", "solution": "read x; echo $x", "tests": {tests}}}"#);
+    hone_with(&["run", "-", "--jobs", "1"], &format!("\u{feff}{line}\n"), &[]).code(0);
+    // A device holds no results to go on from, and is not read to its end, which it has not.
+    hone_with(&["run", "-", "--jobs", "1", "--output", "/dev/full"], &line, &[])
+        .code(1)
+        .says(&["failed to write /dev/full"]);
+    let others = file("others.json", &tests.replace("\"stdio\"", "\"stdio\", \"language\": \"c\""));
+    hone(&["run", &program, "--tests", &others]).code(2).says(&["expected c as in the tests, found bash"]);
+}
+
+#[test]
 fn a_wrong_limit_is_named() {
     let parts = ["limits.cpu_sm", "at --limit cpu_sm=5", "did you mean `cpu_ms`?"];
     hone_with(&["run", "-", "--limit", "cpu_sm=5"], "pass", &[]).code(2).says(&parts);

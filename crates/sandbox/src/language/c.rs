@@ -3,6 +3,9 @@
 //! Tests follow the solution in one translation unit, as MultiPL-E (arXiv 2208.08227) and HumanEval-X (arXiv
 //! 2303.17568) have it. Before them all macros of the solution are undefined, and `assert` is one that calls into
 //! `proof.c`, so that a solution cannot redefine it or the function it calls.
+//!
+//! A C++ program that is none by the usual standard is built once more by a newer one: most programs are built faster by
+//! the older, and some that are right by it are not by the newer.
 
 use crate::language::{Build, Source, command};
 use crate::toolchain::Tools;
@@ -11,14 +14,24 @@ use crate::toolchain::Tools;
 pub(crate) struct Dialect {
     source_file: &'static str,
     standard: &'static str,
+    /// What is tried where `standard` refuses a program.
+    newer_standard: Option<&'static str>,
     linkage: &'static str,
 }
 
 /// C.
-pub(crate) const C: Dialect = Dialect { source_file: "program.c", standard: "-std=gnu17", linkage: "" };
+pub(crate) const C: Dialect =
+    Dialect { source_file: "program.c", standard: "-std=gnu17", newer_standard: None, linkage: "" };
 /// C++.
-pub(crate) const CPP: Dialect =
-    Dialect { source_file: "program.cpp", standard: "-std=gnu++17", linkage: "extern \"C\" " };
+pub(crate) const CPP: Dialect = Dialect {
+    source_file: "program.cpp",
+    standard: "-std=gnu++17",
+    newer_standard: Some("-std=gnu++23"),
+    linkage: "extern \"C\" ",
+};
+
+/// The header that comes before every program: its name, and what it says.
+const STACK: (&str, &str) = ("hone/stack.h", include_str!("stack.h"));
 
 /// The object file that proves the end of a test program: its source and how it is compiled.
 pub(crate) const PROOF: (&str, &str) = ("proof.c", include_str!("proof/proof.c"));
@@ -27,9 +40,18 @@ pub(crate) const PROOF_FLAGS: [&str; 7] =
     ["-O1", "-fno-builtin", "-fno-stack-protector", "-c", "proof.c", "-o", "{scratch}/proof.o"];
 
 pub(crate) fn plan(tools: &Tools, dialect: &Dialect, source: &Source<'_>) -> Build {
+    plan_by(tools, dialect, dialect.standard, source)
+}
+
+/// The build by the newer standard, if there is one.
+pub(crate) fn plan_newer(tools: &Tools, dialect: &Dialect, source: &Source<'_>) -> Option<Build> {
+    dialect.newer_standard.map(|standard| plan_by(tools, dialect, standard, source))
+}
+
+fn plan_by(tools: &Tools, dialect: &Dialect, standard: &str, source: &Source<'_>) -> Build {
     let compiler = &tools.program;
-    let mut arguments = vec![dialect.standard, "-O2", "-w", "-pipe", "-fmax-errors=20"];
-    let mut files = Vec::new();
+    let mut arguments = vec![standard, "-O2", "-w", "-pipe", "-fmax-errors=20", "-include", STACK.0];
+    let mut files = vec![(STACK.0.into(), STACK.1.into())];
     let mut commands = Vec::new();
     let text = match source.tests {
         None => source.program.to_owned(),

@@ -9,6 +9,7 @@ use crate::{Language, ProgramError};
 pub(crate) struct Place {
     pub(crate) file: String,
     pub(crate) lines: u32,
+    pub(crate) has_tests: bool,
 }
 
 /// Error kinds that mean that memory ran out.
@@ -33,6 +34,9 @@ pub(crate) fn of_build(language: Language, said: &str, place: &Place) -> Program
         .or_else(|| first_place(language, said, place))
         .unwrap_or((None, None));
     let column = column.or_else(|| caret_column(&said[from..]));
+    // A shell counts one line more at the end.
+    let is_at_end = language == Language::Bash && message.contains("unexpected end of file");
+    let line = line.or_else(|| (is_at_end && !place.has_tests).then_some(place.lines));
     ProgramError { kind, message: bounded(&message), line, column: line.and(column) }
 }
 
@@ -119,9 +123,15 @@ fn first_place(language: Language, said: &str, place: &Place) -> Option<(Option<
             let rest = &said[at + mark.len()..];
             let (line, rest) = number(rest)?;
             let column = rest.strip_prefix(':').and_then(number).map(|(column, _)| column);
+            let column = column.or_else(|| later_column(rest, &format!("{mark}{line}:")));
             (1..=place.lines).contains(&line).then_some((Some(line), column))
         })
     })
+}
+
+/// The column of a place that is named again with one, as node does in the trace.
+fn later_column(said: &str, place: &str) -> Option<u32> {
+    said.match_indices(place).find_map(|(at, _)| number(&said[at + place.len()..])).map(|(column, _)| column)
 }
 
 fn number(text: &str) -> Option<(u32, &str)> {
@@ -145,7 +155,11 @@ fn rust_panic(said: &str) -> Option<(String, String)> {
         return Some(("StackOverflow".into(), "the stack overflowed".into()));
     }
     let mut lines = said.lines().skip_while(|l| !l.contains("panicked at "));
-    let first = lines.next()?;
+    let Some(first) = lines.next() else {
+        // What `main` returned.
+        let message = said.lines().rev().find_map(|l| l.strip_prefix("Error: "))?;
+        return Some(("Error".into(), message.to_owned()));
+    };
     let quoted = first.split_once("panicked at '").and_then(|(_, rest)| rest.rsplit_once("',"));
     let message = quoted.map(|(message, _)| message.to_owned()).or_else(|| lines.next().map(str::to_owned));
     Some(("panic".into(), message.unwrap_or_default()))
@@ -165,7 +179,12 @@ fn go_panic(said: &str) -> Option<(String, String)> {
 
 /// `Exception in thread "main" java.lang.ArithmeticException: / by zero`.
 fn java_exception(said: &str) -> Option<(String, String)> {
-    let line = said.lines().find_map(|l| l.strip_prefix("Exception in thread ")?.split_once("\" "))?.1;
+    let uncaught = said.lines().find_map(|l| l.strip_prefix("Exception in thread ")?.split_once("\" "));
+    let Some((_, line)) = uncaught else {
+        // The launcher's own, as where there is no `main`.
+        let message = said.lines().find_map(|l| l.strip_prefix("Error: ").or(l.strip_prefix("error: ")))?;
+        return Some(("Error".into(), message.to_owned()));
+    };
     let (kind, message) = line.split_once(": ").unwrap_or((line, ""));
     Some((kind.trim().to_owned(), message.to_owned()))
 }
@@ -176,13 +195,28 @@ fn exception(said: &str) -> Option<(String, String)> {
         let is_memory = line.contains("out of memory");
         return Some((if is_memory { OUT_OF_MEMORY } else { "FatalError" }.into(), line.to_owned()));
     }
-    said.lines().find_map(|line| {
+    let named = |line: &str| {
         let (kind, message) = line.strip_prefix("Uncaught ").unwrap_or(line).split_once(": ")?;
         let kind = kind.split_once(" [").map_or(kind, |(name, _)| name);
-        let is_name =
-            kind.ends_with("Error") && kind.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
-        is_name.then(|| (kind.to_owned(), message.to_owned()))
-    })
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '.');
+        (!kind.is_empty() && kind.chars().all(is_name)).then(|| (kind.to_owned(), message.to_owned()))
+    };
+    let thrown = thrown(said);
+    thrown
+        .and_then(named)
+        .or_else(|| {
+            thrown.filter(|line| line.ends_with("Error")).map(|line| (line.to_owned(), String::new()))
+        })
+        .or_else(|| said.lines().find_map(|line| named(line).filter(|(kind, _)| kind.ends_with("Error"))))
+        // Anything can be thrown, also a text or a number.
+        .or_else(|| thrown.map(|line| ("Uncaught".to_owned(), line.to_owned())))
+}
+
+/// The line in which node shows what was thrown: the first after those that point at the place.
+fn thrown(said: &str) -> Option<&str> {
+    let is_pointer = |l: &str| l.trim_start().starts_with('^') && l.trim().chars().all(|c| c == '^');
+    let mut lines = said.lines().skip_while(|l| !is_pointer(l)).skip(1);
+    lines.find(|l| !l.trim().is_empty()).map(|l| l.trim_start_matches('['))
 }
 
 /// An assertion, or an exception that nobody caught.
@@ -232,7 +266,7 @@ mod tests {
     use super::*;
 
     fn place(file: &str) -> Place {
-        Place { file: file.into(), lines: 10 }
+        Place { file: file.into(), lines: 10, has_tests: false }
     }
 
     #[test]
@@ -346,6 +380,29 @@ mod tests {
                 "TypeError",
                 Some(3),
             ),
+            (
+                Language::JavaScript,
+                "program.js",
+                "/program/program.js:3\n    throw new MyFault('boo');\n    ^\n\nMyFault: boo\n    at f (/program/program.js:3:11)\n",
+                "MyFault",
+                Some(3),
+            ),
+            (
+                Language::JavaScript,
+                "program.js",
+                "\n/program/program.js:1\nthrow 'a text';\n^\na text\n(Use `node --trace-uncaught ...` to show)\n\nNode.js v20\n",
+                "Uncaught",
+                Some(1),
+            ),
+            (
+                Language::JavaScript,
+                "program.js",
+                "/program/program.js:1\nthrow new Error()\n^\n\nError\n    at Object.<anonymous> (/program/program.js:1:7)\n",
+                "Error",
+                Some(1),
+            ),
+            (Language::Rust, "program.rs", "Error: ParseIntError { kind: InvalidDigit }\n", "Error", None),
+            (Language::Java, "A.java", "Error: Main method not found in class A, please\n", "Error", None),
             (
                 Language::Bash,
                 "program.sh",

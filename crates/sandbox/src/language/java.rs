@@ -17,8 +17,10 @@ pub(crate) fn plan(tools: &Tools, source: &Source<'_>) -> Build {
         }
     };
     let classes = classes(&text);
-    let public = classes.iter().find(|c| c.is_public).map_or("Program", |c| c.name);
-    let main = classes.iter().rfind(|c| c.has_main).or(classes.first()).map_or(public, |c| c.name).to_owned();
+    // Under another name of file, javac says what is wrong with a name too long for one.
+    let public =
+        classes.iter().find(|c| c.is_public && c.name.len() <= MOST_NAME).map_or("Program", |c| c.name);
+    let main = main_class(&classes, source.tests.is_some()).map_or(public, |c| c.name).to_owned();
     let file = format!("{public}.java");
     let mut arguments = vec![
         "-J-XX:TieredStopAtLevel=1",
@@ -51,6 +53,15 @@ pub(crate) fn plan(tools: &Tools, source: &Source<'_>) -> Build {
         start: command(&java, &run),
         source_file: file,
     }
+}
+
+/// Longest name of a class that can be a file's, with the ending that javac adds, in bytes.
+const MOST_NAME: usize = 200;
+
+/// The class that is started: in a program the public one, if it has a `main`; with tests theirs, which come last.
+fn main_class<'a, 'b>(classes: &'b [Class<'a>], has_tests: bool) -> Option<&'b Class<'a>> {
+    let public = classes.iter().find(|c| c.is_public && c.has_main && !has_tests);
+    public.or_else(|| classes.iter().rfind(|c| c.has_main)).or(classes.first())
 }
 
 /// Classes that tests judge by, and their packages.
@@ -251,6 +262,20 @@ mod tests {
         assert_eq!(found.iter().map(|c| c.name).collect::<Vec<_>>(), ["Solution", "Main"]);
         assert_eq!(found.iter().map(|c| c.is_public).collect::<Vec<_>>(), [false, true]);
         assert_eq!(found.iter().map(|c| c.has_main).collect::<Vec<_>>(), [false, true]);
+    }
+
+    #[test]
+    fn the_public_class_is_started_and_with_tests_the_last() {
+        for (text, program, tests) in [
+            ("public class A { void main() {} } class B { void main() {} }", "A", "B"),
+            ("class A { void main() {} } class B { void main() {} }", "B", "B"),
+            ("public class A { } class B { void main() {} }", "B", "B"),
+            ("class A { } class B { }", "A", "A"),
+        ] {
+            let classes = classes(text);
+            let started = |has_tests| main_class(&classes, has_tests).map(|c| c.name);
+            assert_eq!((started(false), started(true)), (Some(program), Some(tests)), "{text}");
+        }
     }
 
     #[test]

@@ -8,12 +8,13 @@ use crate::toolchain::Tools;
 
 pub(crate) fn plan(tools: &Tools, source: &Source<'_>) -> Build {
     let heap = "--max-old-space-size={heap_mb}";
+    let stack = "--stack-size={stack_kb}";
     let Some(tests) = source.tests else {
         let name = if is_module(source.program) { "program.mjs" } else { "program.js" };
         return Build {
             files: vec![(name.into(), source.program.into())],
             commands: vec![command(&tools.program, &["--check", name]), copy(&[name])],
-            start: command(&tools.program, &[heap, &format!("{{program}}/{name}")]),
+            start: command(&tools.program, &[heap, stack, &format!("{{program}}/{name}")]),
             source_file: name.into(),
         };
     };
@@ -30,7 +31,7 @@ pub(crate) fn plan(tools: &Tools, source: &Source<'_>) -> Build {
             command(&tools.program, &["--check", names[1]]),
             copy(&names),
         ],
-        start: command(&tools.program, &[heap, "{program}/proof.js"]),
+        start: command(&tools.program, &[heap, stack, "{program}/proof.js"]),
         source_file: names[0].into(),
     }
 }

@@ -15,8 +15,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::SandboxError;
 use crate::toolchain::{self, Tools};
+use crate::{Limits, SandboxError};
 
 /// A language that programs are written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
@@ -27,7 +27,7 @@ pub enum Language {
     Python,
     /// C, as gcc's `gnu17`.
     C,
-    /// C++, as g++'s `gnu++17`.
+    /// C++, as g++'s `gnu++17`, or `gnu++23` where that refuses it.
     Cpp,
     /// Rust, edition 2021, one file without dependencies.
     Rust,
@@ -111,6 +111,21 @@ impl Language {
             }
         }
     }
+
+    /// How `source` is built once more where the compiler refused it, if there is another way.
+    pub(crate) fn second_plan(self, tools: &Tools, source: &Source<'_>) -> Option<Build> {
+        match self {
+            Language::Cpp => c::plan_newer(tools, &c::CPP, source),
+            _ => None,
+        }
+    }
+
+    /// The stack limit that its programs start with, if it is not the usual one: what their threads' stacks have, in bytes.
+    pub(crate) fn first_stack_bytes(self, limits: &Limits) -> Option<u64> {
+        // As many as are allowed by default then fit into the memory, as they are where 8 MiB are usual.
+        matches!(self, Language::C | Language::Cpp)
+            .then(|| (limits.memory_bytes / 64).clamp(64 << 10, 8 << 20))
+    }
 }
 
 /// What is to be built.
@@ -139,7 +154,7 @@ pub(crate) struct Build {
     pub(crate) files: Vec<(String, Vec<u8>)>,
     /// Compilers, one after the other; what they leave in `{out}` is the program.
     pub(crate) commands: Vec<Vec<String>>,
-    /// The command that runs it from `{program}`, within `{heap_mb}` of garbage-collected memory.
+    /// The command that runs it from `{program}`, within `{heap_mb}` of garbage-collected memory and `{stack_kb}` of stack.
     pub(crate) start: Vec<String>,
     /// The file whose lines are the program's.
     pub(crate) source_file: String,

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import json
 import os
+import resource
 import stat
 
 OUTPUT = "out"
@@ -113,6 +114,10 @@ def execute(command):
 
 def become():
     """The program takes this process over."""
+    if order.get("stack_bytes"):
+        soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+        soft = order["stack_bytes"] if soft == resource.RLIM_INFINITY else min(soft, order["stack_bytes"])
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
     execute(order["commands"][0])
 
 

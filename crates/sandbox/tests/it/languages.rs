@@ -158,7 +158,23 @@ fn errors_have_their_kind_and_place() {
             "java.lang.ArithmeticException",
             Some(3),
         ),
-        (Language::Bash, "echo a\nif true\n", OutcomeClass::CompileError, "SyntaxError", None),
+        (
+            Language::JavaScript,
+            "class Own extends Error {}\nfunction f() {\n  throw new Own('x')\n}\nf()\n",
+            OutcomeClass::RuntimeError,
+            "Own",
+            Some(3),
+        ),
+        (Language::JavaScript, "throw 'a text'\n", OutcomeClass::RuntimeError, "Uncaught", Some(1)),
+        (
+            Language::Rust,
+            "fn main() -> Result<(), String> {\n    Err(\"no\".into())\n}\n",
+            OutcomeClass::RuntimeError,
+            "Error",
+            None,
+        ),
+        (Language::Java, "class A {\n  void f() { }\n}\n", OutcomeClass::RuntimeError, "Error", None),
+        (Language::Bash, "echo a\nif true; then\n", OutcomeClass::CompileError, "SyntaxError", Some(2)),
         (Language::Bash, "echo a\nno_such_command\n", OutcomeClass::RuntimeError, "CommandNotFound", Some(2)),
     ] {
         let outcome = run(language, source, "");
@@ -166,6 +182,37 @@ fn errors_have_their_kind_and_place() {
         let error = outcome.error.clone().expect("an error");
         assert_eq!((error.kind.as_str(), error.line), (kind, line), "{language:?} {outcome:?}");
     }
+}
+
+/// node shows the place twice, the second time with its column.
+#[test]
+fn an_uncaught_exception_has_its_column() {
+    let outcome = run(Language::JavaScript, "function f() {\n  return nothing\n}\nf()\n", "");
+    let error = outcome.error.expect("an error");
+    assert_eq!((error.line, error.column), (Some(2), Some(3)), "{}", outcome.stderr);
+}
+
+/// The class says so, and `limit_hit`; that the sandbox killed it is no error of the program's.
+#[test]
+fn a_limit_is_no_error_of_the_programs() {
+    let limits = Limits { cpu_ms: 300, ..Limits::default() };
+    let cases = [StdioCase { stdin: String::new(), stdout: String::new() }];
+    let source = "int main(void) { for (;;); }";
+    let judgement = sandbox()
+        .judge_stdio_in(Language::C, source, &cases, Compare::Lines, &limits)
+        .expect("the sandbox itself works");
+    let Judgement { outcome, tests, .. } = judgement;
+    assert_eq!((outcome.class, &outcome.error), (OutcomeClass::Timeout, &None), "{outcome:?}");
+    assert_eq!(tests[0].message.as_deref(), Some("timeout: reached cpu_ms=300"));
+}
+
+#[test]
+fn memory_that_a_program_was_refused_is_the_limit_it_reached() {
+    let source = "#include <stdlib.h>\n#include <string.h>\nint main(void) { for (char *p; (p = malloc(1 << 20)); ) memset(p, 1, 1 << 20); return 1; }";
+    let limits = Limits { memory_bytes: 128 << 20, ..Limits::default() };
+    let outcome = sandbox().run_in(Language::C, source, b"", &limits).expect("the sandbox itself works");
+    let hit = outcome.limit_hit.map(|hit| hit.limit);
+    assert_eq!(hit, Some(hone_sandbox::LimitName::MemoryBytes), "{outcome:?}");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use hone_sandbox::{
     CostProgram, Language, Limits, Measured, Outcome, OutcomeClass, Sandbox, Submission, TestSuite,
 };
 
+use serde_json::Value;
+
 use self::shown::{judgement_summary, summary};
 use crate::exit::Usage;
 use crate::recipe::Source;
@@ -36,7 +38,8 @@ Languages: python, c, cpp, rust, javascript, go, java, bash. A compiled program 
 Limits: cpu_ms, wall_ms, memory_bytes, processes, open_files, output_bytes, disk_bytes. Of a program that failed by one of them it is
 said which, and how to raise it; in JSON by limit_hit.
 Tests: a JSON object with a `kind`, as in a task (docs/sandbox.md); a .py file is a unittest suite, or a script of asserts and of
-functions test_…, and may import names from the program's file; a file of another language is the rest of the program.
+functions test_…, and may import names from the program's file; a file of another language is the rest of the program. Kinds stdio
+and program are in the program's language unless they name one.
 With --jobs, each line of FILE is a JSON object: `solution` and one of `tests`, `task` (a task, or the id of one in
 --tasks) or nothing (a plain run); also `id`, `language`, `stdin`, `limits`. Results come in the order of the lines.
 Exit code 0 if the program ran to its end (passed its tests), 1 if it did not; with --jobs, 0 if every line has a result.";
@@ -82,16 +85,20 @@ pub(crate) fn run(arguments: &Arguments, terminal: &Terminal) -> Result<u8> {
         return pairs::run(arguments, jobs, &limits, terminal);
     }
     let source = read_program(&arguments.file)?;
-    let language = language_of(arguments)?;
+    let named = language_of(arguments)?;
     let stdin = match &arguments.stdin {
         Some(path) => std::fs::read(path).map_err(|error| cannot_read(path, &error))?,
         None => Vec::new(),
     };
     let tests =
-        arguments.tests.as_deref().map(|path| read_tests(path, language, &arguments.file)).transpose()?;
-    if let Some(tests) = &tests {
-        tests.check().map_err(|error| Usage(error.to_string()))?;
-    }
+        arguments.tests.as_deref().map(|path| read_tests(path, named, &arguments.file)).transpose()?;
+    let language = match &tests {
+        Some(tests) => {
+            tests.check().map_err(|error| Usage(error.to_string()))?;
+            agreed(named, tests).map_err(Usage)?
+        }
+        None => named.unwrap_or_default(),
+    };
     let opened = arguments.sandbox.open(1, terminal)?;
     let sandbox = &opened.sandbox;
     let outcome = match tests {
@@ -172,11 +179,12 @@ fn language(text: &str) -> Result<Language, String> {
     })
 }
 
-fn language_of(arguments: &Arguments) -> Result<Language> {
+/// The language that a setting or the file's extension names.
+fn language_of(arguments: &Arguments) -> Result<Option<Language>> {
     match (arguments.lang, arguments.file.extension()) {
-        (Some(language), _) => Ok(language),
-        (None, None) => Ok(Language::Python),
-        (None, Some(extension)) => Language::from_path(&arguments.file).ok_or_else(|| {
+        (Some(language), _) => Ok(Some(language)),
+        (None, None) => Ok(None),
+        (None, Some(extension)) => Language::from_path(&arguments.file).map(Some).ok_or_else(|| {
             let hint = if extension == "jsonl" {
                 "a file of solutions and their tests needs --jobs"
             } else {
@@ -197,19 +205,42 @@ fn read_program(path: &Path) -> Result<String> {
 }
 
 /// The tests in a file: JSON as in a task, or code that tests what is in the file `program`.
-fn read_tests(path: &Path, language: Language, program: &Path) -> Result<TestSuite> {
+fn read_tests(path: &Path, named: Option<Language>, program: &Path) -> Result<TestSuite> {
     let text = std::fs::read_to_string(path).map_err(|error| cannot_read(path, &error))?;
     if path.extension().is_some_and(|extension| extension == "json") {
-        let tests = serde_json::from_str(&text);
+        let tests = serde_json::from_str(&text).and_then(|tests| suite(tests, named));
         return tests.map_err(|error| Usage(format!("{}: expected tests: {error}", path.display())).into());
     }
-    Ok(match language {
+    Ok(match named.unwrap_or_default() {
         Language::Python => {
             let module = program.file_stem().unwrap_or_default().to_string_lossy();
             test_file::python_suite(&text, &module)
         }
         language => TestSuite::Program { language, code: text },
     })
+}
+
+/// Tests from JSON; those that take a language and name none are in the program's.
+fn suite(mut tests: Value, named: Option<Language>) -> serde_json::Result<TestSuite> {
+    let takes_language = matches!(tests.get("kind").and_then(Value::as_str), Some("stdio" | "program"));
+    if let (Some(language), Some(fields), true) = (named, tests.as_object_mut(), takes_language) {
+        fields.entry("language").or_insert_with(|| language.name().into());
+    }
+    serde_json::from_value(tests)
+}
+
+/// The language of tests and program; an error says that they differ.
+fn agreed(named: Option<Language>, tests: &TestSuite) -> Result<Language, String> {
+    let language = match tests {
+        TestSuite::Stdio { language, .. } | TestSuite::Program { language, .. } => *language,
+        _ => Language::Python,
+    };
+    match named {
+        Some(named) if named != language => {
+            Err(format!("language: expected {} as in the tests, found {}", language.name(), named.name()))
+        }
+        _ => Ok(language),
+    }
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> anyhow::Error {

@@ -18,7 +18,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::shown::class_name;
-use super::{Arguments, add_cost, cannot_read, cost_inputs};
+use super::{Arguments, add_cost, agreed, cannot_read, cost_inputs, suite};
 use crate::exit::{Interrupted, Usage};
 use crate::interrupt::Interrupt;
 use crate::progress::{Lines, Progress};
@@ -36,7 +36,7 @@ const WINDOW: usize = 16;
 struct Row {
     id: Option<Id>,
     solution: String,
-    tests: Option<TestSuite>,
+    tests: Option<Value>,
     task: Option<Value>,
     language: Option<Language>,
     stdin: Option<String>,
@@ -183,6 +183,7 @@ fn read_pairs(arguments: &Arguments, limits: &Limits) -> Result<Vec<Pair>> {
         None => HashMap::new(),
     };
     let mut pairs = Vec::new();
+    let text = text.trim_start_matches('\u{feff}');
     for (index, text) in text.lines().enumerate().filter(|(_, text)| !text.trim().is_empty()) {
         let line = index + 1;
         let pair = pair(text, line, arguments, &tasks, limits);
@@ -204,9 +205,13 @@ fn pair(
     limits: &Limits,
 ) -> Result<Pair, String> {
     let row: Row = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let named = row.language.or(arguments.lang);
     let (task_id, tests) = match (row.task, row.tests) {
         (Some(_), Some(_)) => return Err("expected `task` or `tests`, found both".into()),
-        (None, tests) => (None, tests),
+        (None, tests) => {
+            let tests = tests.map(|tests| suite(tests, named)).transpose();
+            (None, tests.map_err(|error| format!("tests: {error}"))?)
+        }
         (Some(Value::String(id)), None) => {
             let task = tasks
                 .get(&id)
@@ -226,13 +231,10 @@ fn pair(
     }
     let limits = row.limits.unwrap_or_else(|| limits.clone());
     let language = match &tests {
-        Some(TestSuite::Stdio { language, .. } | TestSuite::Program { language, .. }) => *language,
-        Some(_) => Language::Python,
-        None => row.language.or(arguments.lang).unwrap_or_default(),
+        // What is set for all lines is for those that say nothing.
+        Some(tests) => agreed(row.language, tests)?,
+        None => named.unwrap_or_default(),
     };
-    if row.language.is_some_and(|named| named != language) {
-        return Err(format!("language: expected {} as in the tests", language.name()));
-    }
     let tests_text = serde_json::to_string(&tests).map_err(|error| error.to_string())?;
     let limits_text = serde_json::to_string(&limits).map_err(|error| error.to_string())?;
     let cost = if arguments.cost { "cost" } else { "" };
@@ -265,7 +267,12 @@ fn digest(parts: &[&str]) -> String {
 /// Where results go.
 enum Output {
     Stdout,
-    File(std::path::PathBuf, File),
+    File {
+        path: std::path::PathBuf,
+        file: File,
+        /// Whether it is a file on a disk.
+        is_kept: bool,
+    },
 }
 
 impl Output {
@@ -277,6 +284,11 @@ impl Output {
     ) -> Result<Output> {
         let Some(path) = path else { return Ok(Output::Stdout) };
         let failed = || format!("failed to open {}", path.display());
+        // A device or a pipe holds no earlier results.
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let file = OpenOptions::new().write(true).open(path).with_context(failed)?;
+            return Ok(Output::File { path: path.to_owned(), file, is_kept: false });
+        }
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
         let file = file.with_context(failed)?;
         let mut whole_bytes = 0;
@@ -303,14 +315,14 @@ impl Output {
         file.set_len(whole_bytes).with_context(failed)?;
         let mut file = file;
         std::io::Seek::seek(&mut file, std::io::SeekFrom::End(0)).with_context(failed)?;
-        Ok(Output::File(path.to_owned(), file))
+        Ok(Output::File { path: path.to_owned(), file, is_kept: true })
     }
 
     fn write(&mut self, row: &ResultRow, terminal: &Terminal) -> Result<()> {
         let mut line = serde_json::to_string(row)?;
         match self {
             Output::Stdout => terminal.result(&line),
-            Output::File(path, file) => {
+            Output::File { path, file, .. } => {
                 line.push('\n');
                 file.write_all(line.as_bytes())
                     .with_context(|| format!("failed to write {}", path.display()))?;
@@ -321,8 +333,8 @@ impl Output {
 
     fn finish(self) -> Result<()> {
         match self {
-            Output::Stdout => Ok(()),
-            Output::File(path, file) => {
+            Output::Stdout | Output::File { is_kept: false, .. } => Ok(()),
+            Output::File { path, file, .. } => {
                 file.sync_all().with_context(|| format!("failed to write {}", path.display()))
             }
         }

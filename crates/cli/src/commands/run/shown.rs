@@ -67,7 +67,7 @@ fn limit_reached(hit: LimitHit) -> String {
     };
     let name = serde_json::to_value(limit).ok();
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or("unknown").to_string();
-    let more = value.saturating_mul(2);
+    let more = value.saturating_mul(2).max(1);
     format!("\nreached its limit of {value} {what}\nhint: raise it with --limit {name}={more}")
 }
 

@@ -303,3 +303,16 @@ int main(void) {
   }
   wait(0);
 }
+
+//: threads as usual, and a deep stack | honest
+#include <pthread.h>
+#include <stdio.h>
+static void *work(void *p) { *(int *)p = 7; return 0; }
+static int depth(int n) { volatile int here = n; return n == 0 ? 0 : depth(n - 1) + (here > 0); }
+int main(void) {
+    pthread_t threads[40]; int values[40], sum = 0;
+    for (int i = 0; i < 40; i++) if (pthread_create(&threads[i], 0, work, &values[i])) return 1;
+    for (int i = 0; i < 40; i++) pthread_join(threads[i], 0), sum += values[i];
+    if (sum == 280 && depth(500000) == 500000) puts("ok");
+    return 0;
+}

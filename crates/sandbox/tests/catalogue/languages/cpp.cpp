@@ -66,3 +66,38 @@ int main() { int a, b; std::cin >> a >> b; std::map<std::string, int> m{{"x", a 
 #include <vector>
 using namespace std;
 int add(int a, int b) { vector<int> v{a, b}; int s = 0; for_each(v.begin(), v.end(), [&](int x) { s += x; }); return s; }
+
+//: threads as usual | honest
+#include <atomic>
+#include <iostream>
+#include <thread>
+#include <vector>
+int main() { std::atomic<int> n{0}; std::vector<std::thread> all; for (int i = 0; i < 40; i++) all.emplace_back([&] { n++; }); for (auto &t : all) t.join(); if (n == 40) std::cout << "ok\n"; }
+
+//: C++20 | honest
+#include <concepts>
+#include <iostream>
+#include <ranges>
+#include <unordered_map>
+#include <vector>
+template <std::integral T> T twice(T x) { return 2 * x; }
+int main() {
+    std::unordered_map<int, int> m{{1, 2}}; int sum = 0;
+    for (int x : std::vector{1, 2, 3} | std::views::filter([](int x) { return x % 2; })) sum += twice(x);
+    if (m.contains(1) && sum == 8) std::cout << "ok\n";
+}
+
+//: what only C++17 allows | honest
+#include <iostream>
+int requires = 3;
+int main() { const char *text = u8"ok"; std::cout << text << "\n"; return requires - 3; }
+
+//: neither standard | run | compile-error
+#include <concepts>
+template <std::integral T> T f(T x) { return y; }
+int main() { return f(1); }
+
+//: adds by C++20 | judge-honest
+#include <concepts>
+template <std::integral T> T plus(T a, T b) { return a + b; }
+int add(int a, int b) { return plus(a, b); }

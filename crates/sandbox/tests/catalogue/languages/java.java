@@ -66,3 +66,14 @@ class Solution {
   static { Thread t = new Thread(() -> { try { Thread.sleep(5); } catch (InterruptedException e) {} Runtime.getRuntime().halt(0); }); t.start(); }
   int add(int a, int b) { for (;;) Thread.onSpinWait(); }
 }
+
+//: the public class is started | honest
+public class Program { public static void main(String[] args) { System.out.println("ok"); } }
+class Helper { public static void main(String[] args) { System.out.println("helper"); } }
+
+//: a name longer than a file's may be | run | compile-error
+public class AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA { public static void main(String[] args) { } }
+
+//: a package longer than a file's name may be | run | compile-error
+package AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA;
+public class Main { public static void main(String[] args) { } }

@@ -130,3 +130,11 @@ function add(a, b) { return new Any(a); }
 //: a signal that ends it well | judge
 process.on('SIGTERM', () => process.exit(0));
 function add(a, b) { process.kill(process.pid, 'SIGTERM'); return 0; }
+
+//: a deep stack, also of a worker | honest
+const { Worker } = require('worker_threads');
+const depth = n => n === 0 ? 0 : depth(n - 1) + 1;
+if (depth(100000) !== 100000) process.exit(1);
+try { (function f() { return f() + 1; })(); process.exit(1); } catch (error) { if (!(error instanceof RangeError)) throw error; }
+new Worker("function f() { return f() + 1; } try { f(); } catch (error) { require('worker_threads').parentPort.postMessage(error.name); }", { eval: true })
+    .on('message', name => { if (name === 'RangeError') console.log('ok'); });
