@@ -5,7 +5,7 @@
 use crate::zygote::{Reason, Reply, Zygote};
 use crate::{LimitHit, LimitName, Limits, Outcome, OutcomeClass};
 
-/// Files that a private `/tmp` may hold; `nr_inodes` in `zygote.py`.
+/// Files that a private `/tmp` may hold; `nr_inodes` in `scratch.py`.
 const DISK_FILES: u64 = 4096;
 
 /// The limit that a run reached, if it failed and reached one. Of several `replies`, the first is the program's own.

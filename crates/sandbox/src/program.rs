@@ -380,7 +380,7 @@ pub(crate) fn order(
 ) -> Vec<u8> {
     // A managed heap leaves room for the runtime itself, so that it can say that memory ran out.
     let heap_mb = ((limits.memory_bytes / 8 * 5) >> 20).max(16).to_string();
-    // Below the stack's own limit (`zygote.py`), so that a runtime can say that it overflowed.
+    // Below the stack's own limit (`confine.py`), so that a runtime can say that it overflowed.
     let stack_kb = ((limits.memory_bytes / 8).min(60 << 20) >> 10).max(984).to_string();
     let commands: Vec<Vec<String>> = commands
         .iter()

@@ -1,6 +1,6 @@
 //! The seccomp filter as bytes: an allow-list of system calls, searched by bisection.
 //!
-//! Not here: installing it (`zygote.py`). What is not listed fails with ENOSYS, so that libraries fall back to older
+//! Not here: installing it (`confine.py`). What is not listed fails with ENOSYS, so that libraries fall back to older
 //! calls; a few calls are allowed for some arguments only. Another architecture's calls (32-bit, x32) kill the process.
 
 const LOAD_WORD: u16 = 0x20;

@@ -275,9 +275,13 @@ impl Zygote {
         };
         let scratch = self.scratch.as_ref().map_or_else(|| "/tmp".to_owned(), |p| p.display().to_string());
         let mut sources = json!({
-            "zygote": include_str!("python/zygote.py"),
+            "confine": include_str!("python/confine.py"),
+            "scratch": include_str!("python/scratch.py"),
+            "standing": include_str!("python/standing.py"),
+            "preloads": include_str!("python/preloads.py"),
             "census": include_str!("python/census.py"),
             "crowd": include_str!("python/crowd.py"),
+            "zygote": include_str!("python/zygote.py"),
         });
         if role == Role::Launcher {
             sources["launch"] = include_str!("python/launch.py").into();

@@ -9,8 +9,12 @@ def read(n):
     return data
 hello = json.loads(read(int.from_bytes(read(4), "little")))
 try:
-    exec(compile(hello["sources"].pop("zygote"), "<hone>/zygote.py", "exec"), globals())
-    start(hello["sources"], hello["config"])
+    names, config = list(hello["sources"]), hello["config"]
+    for name in names:
+        module = sys.modules[name] = type(sys)(name)
+        module.__file__ = "<hone>/%s.py" % name
+        exec(compile(hello["sources"].pop(name), module.__file__, "exec"), module.__dict__)
+    sys.modules["zygote"].start(names, config)
 except BaseException as error:
     os.write(2, ("%s: %s" % (type(error).__name__, error)).encode()[:4000])
     os._exit(70)

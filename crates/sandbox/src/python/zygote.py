@@ -11,7 +11,6 @@ is computed, imported or put in force before it.
 import _signal
 import _socket
 import array
-import ctypes
 import gc
 import os
 import resource
@@ -20,11 +19,16 @@ import struct
 import sys
 import time
 
+import confine
+import crowd
+import preloads
+from confine import Filter, Landlock, Setup, check, prctl
+from scratch import Scratch
+from standing import LINK_FD, REQUEST, Standing, clock_of, next_request
+
 CONTROL_FD = 3
 MACHINE_FD = 4
-LINK_FD = 11
 FIRST_FREE_FD = 12
-REQUEST = struct.Struct("<6I3Q")
 REPLY = struct.Struct("<iII3QI")
 OP_TEST = 3
 OP_KILL = 9
@@ -38,164 +42,6 @@ SETUP_FAILED = 125
 # Wall time is stretched on a busy machine, but not for ever.
 MOST_STRETCH = 5
 
-libc = ctypes.CDLL(None, use_errno=True)
-prctl, system_call = libc.prctl, libc.syscall
-system_call.restype = ctypes.c_long
-
-
-class Setup(Exception):
-    """A layer could not be put in force."""
-
-
-def check(result, what):
-    if result < 0:
-        number = ctypes.get_errno()
-        raise Setup("%s: %s" % (what, os.strerror(number)))
-    return result
-
-
-class Landlock:
-    """A ruleset made once; each child puts itself under it."""
-
-    READ = 1 << 0 | 1 << 2 | 1 << 3
-    FD_RULE = struct.Struct("<Qi")
-
-    def __init__(self, rules):
-        self.abi = system_call(444, None, ctypes.c_size_t(0), ctypes.c_uint(1))
-        if self.abi < 1:
-            raise Setup("landlock is not available")
-        handled = (1 << 13) - 1
-        if self.abi >= 2:
-            handled |= 1 << 13
-        if self.abi >= 3:
-            handled |= 1 << 14
-        if self.abi >= 5:
-            handled |= 1 << 15
-        attributes = struct.pack("<Q", handled)
-        if self.abi >= 4:
-            attributes += struct.pack("<Q", 3)
-        if self.abi >= 6:
-            attributes += struct.pack("<Q", 3)
-        self.fd = check(
-            system_call(444, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint(0)), "landlock ruleset"
-        )
-        for path, kind in rules:
-            self.allow(path, kind, handled)
-
-    def allow(self, path, kind, handled):
-        try:
-            fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            return
-        allowed = {"read": self.READ, "write": handled, "device": 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15}[kind]
-        if not os.path.isdir(path):
-            allowed &= 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15
-        rule = self.FD_RULE.pack(allowed & handled, fd)
-        result = system_call(445, self.fd, 1, rule, 0)
-        os.close(fd)
-        check(result, "landlock rule for %s" % path)
-
-    def enforce(self):
-        check(system_call(446, self.fd, 0), "landlock")
-
-    def close(self):
-        os.close(self.fd)
-
-
-class Filter:
-    """A seccomp program that the supervisor assembled."""
-
-    def __init__(self, code):
-        class Program(ctypes.Structure):
-            _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-
-        self._code = ctypes.create_string_buffer(code, len(code))
-        self._program = Program(len(code) // 8, ctypes.addressof(self._code))
-        self._reference = ctypes.byref(self._program)
-
-    def enforce(self):
-        check(prctl(22, 2, self._reference, 0, 0), "seccomp")
-
-
-class Scratch:
-    """The private /tmp: bounded in bytes and inodes, fresh whenever a run left a trace in it."""
-
-    def __init__(self, path, is_mounted):
-        self.path = path
-        self.is_mounted = is_mounted
-        self.size = 0
-        self.mark = None
-
-    def is_fresh(self, size):
-        """Whether it is a file system of that size that nothing has touched."""
-        return self.is_mounted and self.size == size and self.mark == self.state()
-
-    def prepare(self, size):
-        """Makes it empty and of that size; whether it is a new file system."""
-        if self.is_mounted:
-            if self.size:
-                check(libc.umount2(self.path.encode(), 2), "unmounting /tmp")
-                self.size = 0
-            options = ("size=%d,nr_inodes=4096,mode=1777" % max(size, 4096)).encode()
-            check(libc.mount(b"scratch", self.path.encode(), b"tmpfs", ctypes.c_ulong(6), options), "mounting /tmp")
-            is_new = True
-        else:
-            is_new = self.size == 0
-            wipe(self.path)
-        os.chdir(self.path)
-        self.size = size
-        self.mark = self.state()
-        return is_new
-
-    def fullness(self):
-        """What of it is used up, as the supervisor reads it: 2 for bytes, 4 for files."""
-        if not self.is_mounted:
-            return 0
-        s = os.statvfs(self.path)
-        return 2 * (s.f_bavail == 0) | 4 * (s.f_favail == 0)
-
-    def state(self):
-        """Changes whenever anything in the directory was made, removed or altered by name."""
-        s = os.stat(self.path)
-        return s.st_ctime_ns, s.st_mtime_ns, s.st_size, s.st_nlink, s.st_mode, s.st_uid
-
-
-def wipe(path):
-    for entry in os.scandir(path):
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                os.chmod(entry.path, 0o700)
-                wipe(entry.path)
-                os.rmdir(entry.path)
-            else:
-                os.unlink(entry.path)
-        except OSError:
-            pass
-
-
-class Standing:
-    """A child that judges by one suite after the other, as long as suites leave no trace in it (`tester.py`).
-
-    No line of any solution runs there. It gets each request through a socket and says when it is ready for more.
-    """
-
-    def __init__(self, pid, link, header):
-        self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
-        self.link = link
-        self.limits = header[1:]
-        self.clock = clock_of(pid)
-        self.spent_ms = 0
-
-    def send(self, header, fds):
-        rights = array.array("i", fds)
-        self.link.sendmsg([REQUEST.pack(*header)], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
-        self.spent_ms = time.clock_gettime(self.clock) * 1000
-
-    def close(self):
-        os.close(self.pidfd)
-        self.link.close()
-
 
 def close(fds):
     """Closes these, which are in rising order; most often they are neighbours, and one call closes all."""
@@ -204,11 +50,6 @@ def close(fds):
         return
     for fd in fds:
         os.close(fd)
-
-
-def clock_of(pid):
-    """The kernel's CPU clock of another process."""
-    return (~pid << 3) | 2
 
 
 class Zygote:
@@ -534,8 +375,7 @@ class Zygote:
 
     def child(self, header, fds):
         """Never returns: takes the descriptors, gives up everything else, runs what was asked for."""
-        global is_program
-        is_program = True
+        preloads.is_program = True
         try:
             _signal.signal(_signal.SIGINT, _signal.default_int_handler)
             os.setsid()
@@ -549,7 +389,7 @@ class Zygote:
                 os.fchown(2, self.config["uid"], self.config["uid"])
             if header[0] in PREPARERS:
                 PREPARERS[header[0]](self, len(fds) - 1)
-            self.confine(header)
+            self.confine()
             if header[0] == OP_TEST:
                 os.closerange(len(fds), LINK_FD)
                 os.closerange(LINK_FD + 1, self.setup_write)
@@ -570,60 +410,20 @@ class Zygote:
         finally:
             os._exit(1)
 
-    def confine(self, header):
+    def confine(self):
         for number, limit in self.limits:
             resource.setrlimit(number, limit)
-        drop(self.config["uid"])
+        confine.drop(self.config["uid"])
         if self.landlock is not None:
             self.landlock.enforce()
         if self.filter is not None:
             self.filter.enforce()
 
     def prepare_limits(self, header):
-        """The resource limits of the next child, within what this process has itself."""
-        if self.limits_for == header:
-            return
-        _, cpu_ms, _, processes, open_files, _, memory, disk, _ = header
-        # A standing child outlives a run: `watch` bounds what each takes.
-        seconds = 1 << 31 if header[0] == OP_TEST else max(1, -(-cpu_ms // 1000))
-        stack = min(memory // 2, 64 << 20)
-        wanted = (
-            (resource.RLIMIT_CPU, seconds, seconds + 1),
-            (resource.RLIMIT_DATA, memory, memory),
-            (resource.RLIMIT_AS, memory + (1 << 30), memory + (1 << 30)),
-            (resource.RLIMIT_NPROC, processes + self.config["own_processes"], processes + self.config["own_processes"]),
-            (resource.RLIMIT_NOFILE, open_files, open_files),
-            (resource.RLIMIT_FSIZE, disk, disk),
-            # Contest programs ask for an unlimited stack; what it then holds is bounded like all address space.
-            (resource.RLIMIT_STACK, stack, resource.RLIM_INFINITY),
-        )
-        self.limits = []
-        if self.config["reserves_address_space"]:
-            wanted = [limit for limit in wanted if limit[0] not in (resource.RLIMIT_DATA, resource.RLIMIT_AS)]
-        for number, soft, hard in wanted:
-            most = resource.getrlimit(number)[1]
-            if most != resource.RLIM_INFINITY:
-                soft, hard = min(soft, most), most if hard == resource.RLIM_INFINITY else min(hard, most)
-            self.limits.append((number, (soft, hard)))
-        self.limits_for = header
-
-
-def next_request():
-    """In a standing child: lets go of a run's descriptors, tells the zygote, and takes the next one's."""
-    os.closerange(0, LINK_FD)
-    os.write(LINK_FD, b"r")
-    link = _socket.socket(fileno=LINK_FD)
-    data, ancillary, _, _ = link.recvmsg(REQUEST.size, 64)
-    link.detach()
-    if not data:
-        os._exit(0)
-    fds = array.array("i")
-    for _, _, payload in ancillary:
-        fds.frombytes(payload)
-    for number, fd in enumerate(fds):
-        if fd != number:
-            os.dup2(fd, number)
-            os.close(fd)
+        """The resource limits of the next child."""
+        if self.limits_for != header:
+            self.limits = confine.limits(self.config, header, header[0] == OP_TEST)
+            self.limits_for = header
 
 
 def open_preference():
@@ -634,96 +434,35 @@ def open_preference():
         return None
 
 
-def drop(uid):
-    """Becomes the plain user `uid` where that is another one, and gives up every capability."""
-    if uid is not None and os.getuid() != uid:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    else:
-        prctl(47, 4, 0, 0, 0)
-        header = struct.pack("<Ii", 0x20080522, 0)
-        check(libc.capset(header, bytes(24)), "giving up capabilities")
-    check(prctl(4, 1, 0, 0, 0), "dumpable")
-
-
 def add_usage(used, usage):
     used[0] += int(usage.ru_utime * 1e6)
     used[1] += int(usage.ru_stime * 1e6)
     used[2] = max(used[2], usage.ru_maxrss << 10)
 
 
-def preload(names):
-    """Imports what programs often need. What modules want done after each fork is left to the children's own forks:
-    a child of this process has but one thread, whose locks are free."""
-    register = os.register_at_fork
-
-    def later(**hooks):
-        hook = hooks.pop("after_in_child", None)
-        if hook is not None:
-            FORK_HOOKS.append(hook)
-        if hooks:
-            register(**hooks)
-
-    os.register_at_fork = later
-    for name in names:
-        try:
-            __import__(name)
-        except Exception:
-            pass
-    os.register_at_fork = register
-    register(after_in_child=after_fork)
-    # Every run draws the same numbers, as it sees sets in the same order.
-    if "random" in sys.modules:
-        sys.modules["random"].seed(0)
-
-
-def after_fork():
-    """In what a program forked, not in a program itself."""
-    if is_program:
-        for hook in FORK_HOOKS:
-            hook()
-
-
-def add_site():
-    """What `site` would do, without the code that packages have it run (the interpreter was started with -S)."""
-    import site
-
-    site.setquit()
-    site.setcopyright()
-    site.sethelper()
-
-
-def start(sources, config):
-    """Makes modules of the committed sources, imports what programs often need, and serves."""
-    global crowd
-    for name, source in sources.items():
-        module = type(sys)(name)
-        module.__file__ = "<hone>/%s.py" % name
-        sys.modules[name] = module
-        exec(compile(source, module.__file__, "exec"), module.__dict__)
-    crowd = sys.modules["crowd"]
-    if "program" in sources:
+def start(names, config):
+    """Puts our modules, by these names, out of sight, imports what programs often need, and serves."""
+    if "program" in names:
         program = sys.modules["program"]
         RUNNERS.update({1: program.run_script, 2: program.serve})
-    if "launch" in sources:
+    if "launch" in names:
         launch = sys.modules["launch"]
         PREPARERS.update({5: launch.prepare, 6: launch.prepare})
         RUNNERS.update({5: launch.become, 6: launch.build})
-    if "joint" in sources:
+    if "joint" in names:
         RUNNERS[4] = sys.modules["joint"].run_joint
-    if "tester" in sources:
+    if "tester" in names:
         tester = sys.modules["tester"]
         RUNNERS[OP_TEST] = lambda: tester.main(next_request)
-    if "warm_up" in sources:
+    if "warm_up" in names:
         warm_up, rehearse = sys.modules["warm_up"].warm_up, sys.modules["warm_up"].rehearse
         settle = sys.modules["pages"].settle
-    for name in sources:
+    for name in names:
         del sys.modules[name]
     sys.path[:] = [config["scratch"]] + config["path"]
     sys.dont_write_bytecode = True
-    add_site()
-    preload(config["preload"])
+    preloads.add_site()
+    preloads.preload(config["preload"])
     os.environ.clear()
     os.environ.update(config["environment"])
     for fd in range(MACHINE_FD + 1, FIRST_FREE_FD):
@@ -731,12 +470,12 @@ def start(sources, config):
     crowd.machine = os.dup(MACHINE_FD)
     os.dup2(0, MACHINE_FD)
     os.set_inheritable(CONTROL_FD, False)
-    if "warm_up" in sources:
+    if "warm_up" in names:
         warm_up()
     zygote = Zygote(config)
     gc.collect()
     gc.freeze()
-    if "warm_up" in sources:
+    if "warm_up" in names:
         settle()
         rehearse(zygote)
     zygote.close_down()
@@ -746,5 +485,3 @@ def start(sources, config):
 # By operation: what a child does once it has no rights left, and what before it gives them up.
 RUNNERS = {}
 PREPARERS = {}
-FORK_HOOKS = []
-is_program = False
