@@ -49,7 +49,8 @@ fn human_eval_x_javascript() {
 
 #[test]
 fn human_eval_x_go() {
-    check("humaneval-x/humaneval_go.jsonl.gz", 13, &[], |row| {
+    // What its reference says depends on the order of a map, which Go shuffles.
+    check("humaneval-x/humaneval_go.jsonl.gz", 13, &["Go/95"], |row| {
         // Rows list imports for solution and tests together; here these are two files with what each uses.
         let body = format!("{}{}", text(row, "declaration"), text(row, "canonical_solution"));
         let solution = format!("package main\n{}{body}", imports(&body));
