@@ -1,4 +1,5 @@
-"""A census of a run's processes: what they use and do, by /proc, and how much memory they really hold.
+"""A census of a run's processes: what they use and do, by /proc, and how much memory they really hold, where no control
+group counts that.
 
 Memory is what is no file's: pages of their own, and of shared mappings and memory files. Resident pages count a page as
 often as processes share it, and forks share most of what they have, with each other and
