@@ -14,9 +14,9 @@ const MOST_REFUSALS: u64 = 8;
 /// What is known of a run that was refused processes or threads.
 #[derive(Debug, Default)]
 pub(crate) struct Crush {
-    /// How many refusals there were when its threads were other ones last.
-    refused: u64,
-    /// Ids of these, one a line.
+    /// How many refusals there were at the first look since which its threads are the same, and none of them waits.
+    refused: Option<u64>,
+    /// Ids of its threads, one a line.
     threads: String,
 }
 
@@ -25,13 +25,12 @@ impl Crush {
     pub(crate) fn is_hopeless(&mut self, zygote: &Zygote) -> bool {
         let Some(refused) = zygote.refusals().filter(|&refused| refused > 0) else { return false };
         let Some(threads) = zygote.threads() else { return false };
-        if threads != self.threads {
-            *self = Crush { refused, threads };
+        let pid = zygote.pid().to_string();
+        if threads != self.threads || threads.lines().any(|thread| thread != pid && is_waiting(thread)) {
+            *self = Crush { refused: None, threads };
             return false;
         }
-        let zygote = zygote.pid().to_string();
-        refused >= self.refused + MOST_REFUSALS
-            && !threads.lines().any(|thread| thread != zygote && is_waiting(thread))
+        refused >= *self.refused.get_or_insert(refused) + MOST_REFUSALS
     }
 }
 

@@ -50,13 +50,15 @@ class Crowd:
         self.looks = 0
         # The most threads that it was seen to have, and how long all of it stood still because others wanted its core.
         self.most = self.rested_ms = 0
+        # When that is over.
+        self.rest_until = 0.0
         # When to look again.
         self.look_ms = LOOK_MS
 
     def still(self):
         """What needs no new look this time."""
         self.looks += 1
-        return self.waiting if self.looks % LOOKS_UNTIL_ALL else ()
+        return self.waiting if self.looks % LOOKS_UNTIL_ALL and self.look_ms <= LOOK_MS else ()
 
     def take_turns(self, census):
         """Stops the busy ones but the one whose turn it is, begins the next turn, or has all of them rest."""
@@ -67,6 +69,9 @@ class Crowd:
         # A process gets the signal with its birth if all got it meanwhile.
         self.waiting.update((name, None) for name in rows if name not in self.waiting and census.state(name) == b"T")
         busy, turn = census.busy(), self.turn
+        if time.monotonic() < self.rest_until:
+            self.rest_on(busy, census)
+            return
         is_shared = turn is not None and turn.is_shared(turn.name in busy)
         if is_shared or turn is not None and (turn.name not in busy or turn.is_over()):
             self.turn = None
@@ -76,18 +81,39 @@ class Crowd:
             return
         if is_shared or self.turn is None and not self.waiting:
             self.stop_with_newborn(busy, rows)
+        self.stop(busy, census)
+        if is_shared:
+            self.rest(min(LONGEST_REST_MS, max(SHORTEST_REST_MS, RESTS * turn.lasted_ms())), rows)
+        elif self.turn is None and self.waiting:
+            self.begin(next(iter(self.waiting)), rows)
+
+    def rest(self, rest_ms, rows):
+        """Has all of them stand still for so long."""
+        self.pause = Pause(self.core)
+        self.rested_ms += rest_ms
+        self.rest_until = time.monotonic() + rest_ms / 1000
+        self.look_in_rest(rows)
+
+    def rest_on(self, busy, census):
+        """Stops those that only waited when the rest began, and have something to do since."""
+        if busy:
+            self.stop_with_newborn(busy, census.rows)
+            self.stop(busy, census)
+        self.look_in_rest(census.rows)
+
+    def look_in_rest(self, rows):
+        """Looks less often where nobody can be up to anything, and not long after the rest is over."""
+        look_ms = LOOK_MS if len(self.waiting) < len(rows) else LOOK_MS * LOOKS_UNTIL_ALL
+        self.look_ms = max(1, min(look_ms, (self.rest_until - time.monotonic()) * 1000))
+
+    def stop(self, busy, census):
+        """Stops these but the one whose turn it is."""
         for name in busy:
             if self.turn is None or name != self.turn.name:
                 signal(name, _signal.SIGSTOP)
-                self.keep(name, rows[name].threads)
+                self.keep(name, census.rows[name].threads)
                 census.stop(name)
                 self.waiting[name] = None
-        if is_shared:
-            self.pause = Pause(self.core)
-            self.look_ms = min(LONGEST_REST_MS, max(SHORTEST_REST_MS, RESTS * turn.lasted_ms()))
-            self.rested_ms += self.look_ms
-        elif self.turn is None and self.waiting:
-            self.begin(next(iter(self.waiting)), rows)
 
     def stop_with_newborn(self, busy, rows):
         """Stops all but those that only wait, by one signal for all: those that are being forked get no other, and would go on
