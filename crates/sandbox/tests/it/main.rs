@@ -16,7 +16,7 @@ mod references;
 mod test_programs;
 
 use hone_sandbox::{Limits, Outcome, Sandbox, SandboxConfig};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// One sandbox for all tests of this process.
 fn sandbox() -> &'static Sandbox {
@@ -25,6 +25,12 @@ fn sandbox() -> &'static Sandbox {
         Sandbox::start(SandboxConfig { workers: 2, ..SandboxConfig::default() })
             .expect("strict isolation works here")
     })
+}
+
+/// For tests that keep every core busy, or need one that nobody does: one of them at a time.
+fn every_core() -> MutexGuard<'static, ()> {
+    static EVERY_CORE: Mutex<()> = Mutex::new(());
+    EVERY_CORE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn run(source: &str) -> Outcome {
