@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -202,9 +203,13 @@ impl Pool {
 
     /// Runs one Python program with `stdin`. Blocks until a worker is free and the program ended or was ended.
     pub(crate) fn run(&self, source: &str, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
+        self.run_script(&script(source)?, stdin, limits)
+    }
+
+    fn run_script(&self, script: &OwnedFd, stdin: &[u8], limits: &Limits) -> Result<Outcome, SandboxError> {
         self.with_worker(|worker| {
             let zygote = self.present(&mut worker.solution, Role::Solution, worker.number)?;
-            run::run_script(zygote, source, stdin, limits)
+            run::run_script(zygote, script, stdin, limits)
         })
     }
 
@@ -243,7 +248,8 @@ impl Pool {
                 "the list of cases is empty, so nothing could be judged\nhint: give at least one case";
             return Err(SandboxError::BadSubmission(message.into()));
         }
-        stdio::judge(cases, compare, limits, |stdin, limits| self.run(program, stdin, limits))
+        let script = script(program)?;
+        stdio::judge(cases, compare, limits, |stdin, limits| self.run_script(&script, stdin, limits))
     }
 
     /// Takes a free worker for one run. One that ran out of time while the machine was busy with others is made again
@@ -339,6 +345,11 @@ impl Pool {
             .map_err(|_| gone())?;
         started.recv_timeout(START_LIMIT).map_err(|_| "a worker did not start in time".to_owned())?
     }
+}
+
+/// A program for `run::run_script`.
+fn script(source: &str) -> Result<OwnedFd, SandboxError> {
+    run::script(source).map_err(|e| SandboxError::Worker(format!("preparing a run: {e}")))
 }
 
 /// Acts on a worker; if a zygote fails, all of the worker's are replaced and the run is repeated once.

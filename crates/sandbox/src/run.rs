@@ -1,6 +1,6 @@
 //! A plain run: one program as a script, its stdin given, its output captured.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Instant;
 
 use serde::Deserialize;
@@ -45,10 +45,15 @@ pub(crate) fn payload(parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
+/// A program as its runs read it; one serves many.
+pub(crate) fn script(source: &str) -> std::io::Result<OwnedFd> {
+    memory_file(&payload(&[source.as_bytes()]))
+}
+
 /// Runs one program. An error means the zygote failed, not the program.
 pub(crate) fn run_script(
     zygote: &mut Zygote,
-    source: &str,
+    script: &OwnedFd,
     stdin: &[u8],
     limits: &Limits,
 ) -> Result<Outcome, String> {
@@ -58,10 +63,9 @@ pub(crate) fn run_script(
     let (stderr, stderr_end) = Capture::new(limits.output_bytes, 0).map_err(say)?;
     let (report, report_end) = Capture::new(MAX_REPORT, 0).map_err(say)?;
     let input = memory_file(stdin).map_err(say)?;
-    let program = memory_file(&payload(&[source.as_bytes()])).map_err(say)?;
-    let ends = [input, stdout_end, stderr_end, report_end, program];
-    zygote.begin(Operation::Script, limits, &ends.each_ref().map(AsFd::as_fd))?;
-    drop(ends);
+    let ends = [&input, &stdout_end, &stderr_end, &report_end, script];
+    zygote.begin(Operation::Script, limits, &ends.map(AsFd::as_fd))?;
+    drop((input, stdout_end, stderr_end, report_end));
     let mut captures = [stdout, stderr, report];
     let mut flights = [Flight::new(zygote, limits.wall_ms)];
     supervise(&mut flights, &mut captures, 0)?;
