@@ -48,9 +48,11 @@ class Row:
 class Census:
     """The processes of a run, by their names in /proc."""
 
-    def __init__(self, page_bytes, is_namespaced):
+    def __init__(self, page_bytes, is_namespaced, inherited):
         self.page_bytes = page_bytes
         self.is_namespaced = is_namespaced
+        # Pages that a process is born with.
+        self.inherited = inherited
         self.rows = {}
         # By name and birth, when measured: pages, the part of them, and faults; and the sum of all parts.
         self.measured = {}
@@ -58,8 +60,6 @@ class Census:
         # CPU time that measuring took, in seconds: the run has to answer for it. And when it may be done again.
         self.measuring = 0.0
         self.next_measuring = 0.0
-        # Pages that a process is born with.
-        self.inherited = None
         # How often in a row too many threads were running, and looks to let go by before they are counted again.
         self.busy_looks = self.calm = self.pause = 0
 
@@ -94,9 +94,6 @@ class Census:
 
         Who has ended since it was measured counts as if it had not.
         """
-        if self.inherited is None:
-            row = look_at("self")
-            self.inherited = row.pages if row is not None else 0
         pages, believed = self.measured_pages, 0
         for name, row in self.rows.items():
             known = self.measured.get((name, row.born))
@@ -205,6 +202,11 @@ def signal(name, number):
         os.kill(int(name), number)
     except OSError:
         pass
+
+
+def resident(name):
+    """A process's resident pages, of files too."""
+    return int(read("/proc/%s/statm" % name, 256).split()[1])
 
 
 def look_at(name):

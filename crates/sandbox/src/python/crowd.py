@@ -14,9 +14,9 @@ import _signal
 import os
 import time
 
-from census import MOST_PROCESSES, Census, signal, stop_all
+from census import MOST_PROCESSES, Census, resident, signal, stop_all
 
-__all__ = ["Census", "Crowd"]
+__all__ = ["Census", "Crowd", "resident"]
 
 LOOK_MS = 25
 # The first part of a turn, after which it is known whether others want the core too; what follows if so.

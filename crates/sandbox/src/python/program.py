@@ -230,7 +230,8 @@ def serve():
     """A judged run: the program is the module `solution`; the tester asks, this answers until it hangs up."""
     os.set_inheritable(RPC_FD, False)
     # The tests are through; what the program would do at its end is nobody's concern any more.
-    os._exit(converse(RPC_FD, PAYLOAD_FD))
+    code = converse(RPC_FD, PAYLOAD_FD)
+    os._exit(code)
 
 
 def converse(rpc_fd, payload_fd):

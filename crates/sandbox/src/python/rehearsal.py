@@ -1,26 +1,44 @@
-"""Finds the pages that every run writes to, and has the kernel copy them while it forks.
+"""Finds the pages that runs touch, and those that every run writes to, and has forks copy these and no others.
 
-A page that zygote and child share is copied when one of them first writes to it, by a page fault of the one and often
-another of the other. The kernel copies a page at the fork itself if it is pinned, as for a device, which costs much less
-than the faults; and io_uring pins the buffers that it is told of. So here some runs of our own are made in every way
-as later ones will be, the pages that all of them write to are looked up, and these become buffers of a ring that is
-used for nothing else. It stays with the zygote: a child's copies are pinned by nobody, and children close the ring.
+Some runs of our own are made as all others will be, with a child of the zygote, the observer, in the supervisor's place. Just
+before the program's process would end it stops, and the observer looks at its memory. What the runs and the zygote
+touched decides for which pages a fork copies entries of the page tables (`backing.py`). And what all plain
+runs wrote to is copied by the kernel while it forks: a page that zygote and child share is otherwise
+copied when one of them first writes to it, by a page fault of the one and often another of the other. The
+kernel copies a page at the fork itself if it is pinned, as for a device, which costs less than the faults; and
+io_uring pins the buffers that it is told of. So these pages become buffers of a ring that is used for nothing else.
+It stays with the zygote: a child's copies are pinned by nobody, and children close the ring.
 
-Nothing here is needed: where io_uring is forbidden, or so much memory may not be locked, all stays as it was.
+Nothing here is needed: where the kernel does not tell, io_uring is forbidden, or so much memory may not be locked, forks are
+only slower.
 """
 
 import _signal
+import array
 import ctypes
 import os
-import resource
+import re
+import socket
 import struct
+import time
 
-PAGE = resource.getpagesize()
-# Of an entry of /proc/self/pagemap: the page is there, and no other process has it.
-PRESENT, EXCLUSIVE = 1 << 63, 1 << 56
+import backing
+from backing import PAGE
+from standing import REQUEST
+
+# Of an entry of /proc/PID/pagemap: the page is there, it is a file's, and no other process has it.
+PRESENT, FILE, EXCLUSIVE = 1 << 63, 1 << 61, 1 << 56
+# Of /proc/PID/smaps: where a mapping of one page begins that was touched.
+TOUCHED = re.compile(
+    rb"^([0-9a-f]+)-[0-9a-f]+ rw-p [^\n]*\nSize: +%d kB\n(?:[A-Z][^\n]*\n)*?Referenced: +[1-9]" % (PAGE >> 10), re.MULTILINE
+)
+OP_SCRIPT = 1
+MADV_NORMAL, MADV_RANDOM = 0, 1
 IO_URING_SETUP, IO_URING_REGISTER, REGISTER_BUFFERS = 425, 427, 0
 PARAMETERS_BYTES = 120
 MOST_BUFFERS = 1024
+# How many calls and buffers a plan has; a buffer.
+COUNTS, BUFFER = struct.Struct("QQ"), struct.Struct("QQ")
 
 libc = ctypes.CDLL(None, use_errno=True)
 system_call = libc.syscall
@@ -28,73 +46,123 @@ system_call.restype = ctypes.c_long
 
 
 def rehearse(zygote, requests):
-    """Makes the runs, whose programs have to stop themselves (SIGSTOP), and pins what all of them write to."""
+    """Makes the runs that are asked for: headers, descriptors, one where the run's pid can be read once it stops, and
+    whether its program is a new one."""
+    file, plan = os.memfd_create("hone"), os.memfd_create("hone")
     try:
-        pagemap = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    try:
-        written = [pages_written(zygote, header, fds, pagemap) for header, fds in requests]
-        pin(ranges(set.intersection(*written)))
+        mappings = backing.writable("self")
+        try:
+            split(mappings)
+            have_observed(zygote, requests, mappings, file, plan)
+        finally:
+            join(mappings)
+        carry_out(plan)
     except OSError:
         pass
     finally:
-        os.close(pagemap)
+        os.close(file)
+        os.close(plan)
 
 
-def pages_written(zygote, header, fds, pagemap):
-    """Addresses of the pages that zygote or child have written to by the time the child stops; none if it fails."""
-    zygote.prepare_limits(header)
-    pid = zygote.fork()
-    if pid == 0:
-        zygote.child(header, fds)
-    for fd in fds:
-        os.close(fd)
-    _, status = os.waitpid(pid, os.WUNTRACED)
-    if not os.WIFSTOPPED(status):
-        zygote.objection()
-        return set()
-    found = own_pages(pagemap)
-    os.kill(pid, _signal.SIGKILL)
-    os.waitpid(pid, 0)
-    return found
+def split(mappings):
+    """Makes each page a mapping of its own, as it is of mappings that the kernel tells whether they were touched."""
+    for start, end in mappings:
+        for page in range(start, end, 2 * PAGE):
+            libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(PAGE), MADV_RANDOM)
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("1")
 
 
-def own_pages(pagemap):
-    """Addresses of the pages, of those that this process can write to, that no other process has."""
+def join(mappings):
+    for start, end in mappings:
+        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_NORMAL)
+
+
+def have_observed(zygote, requests, mappings, file, plan):
+    """Does what the observer asks for, until it has written the plan."""
+    control = zygote.control
+    zygote.control, theirs = socket.socketpair()
+    observer = os.fork()
+    if observer == 0:
+        zygote.control.close()
+        observe(theirs, requests, mappings, file, plan)
+    theirs.close()
+    zygote.is_rehearsing = True
+    try:
+        while zygote.answer():
+            pass
+    finally:
+        zygote.is_rehearsing = False
+        zygote.control = control
+    os.waitpid(observer, 0)
+
+
+def observe(supervisor, requests, mappings, file, plan):
+    """The observer: asks for runs, looks at each, writes the plan, and ends."""
+    try:
+        zygote = os.getppid()
+        touches, writes = set(), []
+        for header, fds, stopped, is_new in requests:
+            supervisor.sendmsg([REQUEST.pack(*header)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+            for fd in fds:
+                os.close(fd)
+            run = int(os.read(stopped, 32))
+            until_stopped(run)
+            if is_new:
+                touches |= touched(run)
+            if header[0] == OP_SCRIPT:
+                writes.append(written(run, mappings))
+            os.kill(run, _signal.SIGKILL)
+            supervisor.recv(4096)
+        calls = backing.plan(mappings, touches | touched(zygote), file)
+        buffers = backing.ranges(set.intersection(*writes))[:MOST_BUFFERS]
+        os.write(plan, COUNTS.pack(len(calls) // backing.CALL.size, len(buffers)))
+        os.write(plan, calls + b"".join(BUFFER.pack(*buffer) for buffer in buffers))
+    finally:
+        os._exit(0)
+
+
+def until_stopped(run):
+    """Waits, but not for ever."""
+    for _ in range(1000):
+        with open("/proc/%d/stat" % run, "rb") as file:
+            if file.read().rpartition(b")")[2].split()[0] == b"T":
+                return
+        time.sleep(0.001)
+
+
+def touched(process):
+    """Addresses of the pages, of those that a process can write to, that it has touched."""
+    with open("/proc/%d/smaps" % process, "rb") as file:
+        return {int(start, 16) for start in TOUCHED.findall(file.read())}
+
+
+def written(process, mappings):
+    """Addresses of the pages of some mappings that no other process has."""
     found = set()
-    with open("/proc/self/maps") as file:
-        mappings = [line.split(None, 2)[:2] for line in file]
-    for addresses, access in mappings:
-        if access[1] != "w" or access[3] != "p":
-            continue
-        start, end = (int(number, 16) for number in addresses.split("-"))
-        entries = os.pread(pagemap, (end - start) // PAGE * 8, start // PAGE * 8)
-        for number, (entry,) in enumerate(struct.iter_unpack("<Q", entries)):
-            if entry & PRESENT and entry & EXCLUSIVE:
-                found.add(start + number * PAGE)
+    with open("/proc/%d/pagemap" % process, "rb", 0) as pagemap:
+        for start, end in mappings:
+            entries = os.pread(pagemap.fileno(), (end - start) // PAGE * 8, start // PAGE * 8)
+            for number, (entry,) in enumerate(struct.iter_unpack("<Q", entries)):
+                if entry & PRESENT and entry & EXCLUSIVE and not entry & FILE:
+                    found.add(start + number * PAGE)
     return found
 
 
-def ranges(pages):
-    """Neighbouring pages as one: address and length in bytes."""
-    found = []
-    for page in sorted(pages):
-        if found and sum(found[-1]) == page:
-            found[-1][1] += PAGE
-        else:
-            found.append([page, PAGE])
-    return found
-
-
-def pin(buffers):
-    """Registers the buffers with a ring that stays open as long as this process lives."""
-    buffers = buffers[:MOST_BUFFERS]
-    if not buffers:
+def carry_out(plan):
+    """Moves this process's memory, and pins what runs write to, as long as this process lives."""
+    size = os.fstat(plan).st_size
+    if size < COUNTS.size:
         return
+    address = backing.map_file(plan, size, backing.READ | backing.WRITE)
+    calls, buffers = COUNTS.unpack(os.pread(plan, COUNTS.size, 0))
+    backing.carry_out(address + COUNTS.size, calls)
+    pin(address + COUNTS.size + calls * backing.CALL.size, buffers)
+    backing.libc.munmap(address, size)
+
+
+def pin(address, count):
+    """Registers so many buffers, whose list is there, with a ring that stays open."""
     ring = system_call(IO_URING_SETUP, 1, ctypes.create_string_buffer(PARAMETERS_BYTES))
-    if ring < 0:
-        return
-    vectors = b"".join(struct.pack("QQ", *buffer) for buffer in buffers)
-    if system_call(IO_URING_REGISTER, ring, REGISTER_BUFFERS, vectors, len(buffers)) < 0:
+    if ring >= 0 and system_call(IO_URING_REGISTER, ring, REGISTER_BUFFERS, ctypes.c_void_p(address), count) < 0:
         os.close(ring)

@@ -15,12 +15,15 @@ import rehearsal
 
 # A function is specialised after eight calls, and each of its instructions some turns later.
 TURNS = 40
-REHEARSALS = 2
-# What ends a rehearsal: `rehearsal.py` looks at the pages while the child stands still.
+# A rehearsal's program does not end: `rehearsal.py` looks at the pages while it stands still.
 STOP = '''
-def stop():
-    import os
+import os
+
+def stop(code):
+    os.write(2, b"%d" % os.getpid())
     os.kill(os.getpid(), 19)
+
+os._exit = stop
 '''
 
 SOLUTION = '''
@@ -63,6 +66,39 @@ for line in "1 2\\n3 4".splitlines():
     total += a + b
 print(total)
 '''
+
+READER = '''
+import sys
+from collections import defaultdict, deque
+
+def solve(numbers):
+    seen, found = defaultdict(int), []
+    queue = deque(numbers)
+    while queue:
+        number = queue.popleft()
+        seen[number] += 1
+        if seen[number] == 1:
+            found.append(number)
+    return sorted(found, reverse=True)
+
+data = sys.stdin.read().split()
+numbers = [int(word) for word in data[1:]]
+print(*solve(numbers))
+print(" ".join(str(number % 7) for number in numbers), len(set(data)), sep="\\n")
+'''
+
+LINES = '''
+n = int(input())
+values = list(map(int, input().split()))
+best = 0
+for index, value in enumerate(values):
+    if value > best:
+        best = value
+print(best)
+print(sum(values) / n)
+'''
+
+STDIN = b"4\n3 1 2 3\n"
 
 CALLS = (
     ("add", (1, 2)),
@@ -116,28 +152,36 @@ def ask(near, calls):
 
 
 def rehearse(zygote):
-    """Has both programs run as they would for the supervisor (see `rehearsal.py`)."""
+    """Has such programs run as they would for the supervisor (see `rehearsal.py`)."""
     rehearsal.rehearse(zygote, requests(zygote.scratch.size))
 
 
 def requests(disk_bytes):
-    """Headers and descriptors of runs that stop themselves."""
+    """Headers and descriptors of runs that stop themselves, the end of the pipe that they say so to, and whether the program
+    is a new one."""
     limits = (5000, 10000, 64, 64, 0, 512 << 20, disk_bytes, 0)
-    for _ in range(REHEARSALS):
-        yield (1, *limits), [*streams(), output(), payload(SCRIPT + STOP + "stop()")]
-        near, far = socket.socketpair()
-        with near:
-            ask(near, CALLS + (("stop", ()),))
-            yield (2, *limits), [*streams(), far.detach(), payload(SOLUTION + STOP)]
+    for source, is_new in ((LINES, True), (READER, True), (LINES, False), (READER, False)):
+        standard, stopped = streams()
+        yield (1, *limits), [*standard, output(), payload(STOP + source)], stopped, is_new
+    near, far = socket.socketpair()
+    with near:
+        ask(near, CALLS)
+        standard, stopped = streams()
+        yield (2, *limits), [*standard, far.detach(), payload(STOP + SOLUTION)], stopped, True
 
 
 def streams():
-    return os.open(os.devnull, os.O_RDONLY), output(), output()
+    """A run's stdin, stdout and stderr, and the other end of the last."""
+    stdin = os.memfd_create("hone", os.MFD_CLOEXEC)
+    os.write(stdin, STDIN)
+    os.lseek(stdin, 0, os.SEEK_SET)
+    stopped, stderr = os.pipe()
+    return (stdin, output(), stderr), stopped
 
 
 def output():
-    """What takes what is written; not a device, whose owner is not for a child to change."""
-    return os.memfd_create("hone", os.MFD_CLOEXEC)
+    """What takes what is written; a pipe, as for the supervisor."""
+    return os.pipe()[1]
 
 
 def payload(source):

@@ -68,15 +68,32 @@ class Zygote:
         self.limits = self.limits_for = None
         self.has_proc = os.path.exists("/proc/self/stat")
         self.page = resource.getpagesize()
+        self.inherited = 0
         self.ticks = os.sysconf("SC_CLK_TCK")
         self.place(config["worker"])
         self.starved = 0
+        # With a child that is no run's (`rehearsal.py`).
+        self.is_rehearsing = False
         if not self.is_namespaced:
             check(prctl(36, 1, 0, 0, 0), "subreaper")
         # A first process gets no signal of its namespace that it has no handler for.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         self.preference = open_preference() if config["has_cgroup"] else None
         self.own_preference = os.read(self.preference, 16) if self.preference is not None else b""
+
+    def look_at_newborn(self):
+        """Notes how many pages a child is born with, which is what it shares with this process at first."""
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os.write(theirs, b"%d" % crowd.resident("self"))
+            finally:
+                os._exit(0)
+        os.close(theirs)
+        self.inherited = int(os.read(ours, 32) or 0)
+        os.close(ours)
+        os.waitpid(pid, 0)
 
     def close_down(self):
         """Gives up what only the preparations take, and all but a little of what the kernel counts by user."""
@@ -113,28 +130,33 @@ class Zygote:
     def loop(self):
         """One request after the other until the supervisor hangs up."""
         self.control.sendall(REPLY.pack(0, 0, 0, 0, 0, 0, 0))
-        while True:
-            header, fds = self.receive()
-            if header is None:
-                self.kill_all()
-                os._exit(0)
-            op = header[0]
-            if op == OP_KILL:
-                continue
-            self.starved = 0
-            try:
-                self.refresh(header[7])
-                reply = self.run(header, fds)
-            except (Setup, OSError) as error:
-                self.end_standing()
-                self.kill_all()
-                self.reap([0, 0, 0])
-                reply = (0, REASON_SETUP, 0, 0, 0, str(error))
-            finally:
-                close(fds)
-            text = reply[5].encode()[:2000]
-            notes = self.starved | (self.scratch.fullness() if reply[0] else 0)
-            self.control.sendall(REPLY.pack(*reply[:2], notes, *reply[2:5], len(text)) + text)
+        while self.answer():
+            pass
+        self.kill_all()
+        os._exit(0)
+
+    def answer(self):
+        """Does what the next request asks for; False if there is none any more."""
+        header, fds = self.receive()
+        if header is None:
+            return False
+        if header[0] == OP_KILL:
+            return True
+        self.starved = 0
+        try:
+            self.refresh(header[7])
+            reply = self.run(header, fds)
+        except (Setup, OSError) as error:
+            self.end_standing()
+            self.kill_all()
+            self.reap([0, 0, 0])
+            reply = (0, REASON_SETUP, 0, 0, 0, str(error))
+        finally:
+            close(fds)
+        text = reply[5].encode()[:2000]
+        notes = self.starved | (self.scratch.fullness() if reply[0] else 0)
+        self.control.sendall(REPLY.pack(*reply[:2], notes, *reply[2:5], len(text)) + text)
+        return True
 
     def receive(self):
         """A whole request with its descriptors; (None, []) at the end of the socket."""
@@ -230,6 +252,8 @@ class Zygote:
 
     def end_rest(self, used, pid):
         """Ends and adds up whatever the child left; most leave nothing, which one call tells."""
+        if self.is_rehearsing:
+            return
         if self.is_namespaced:
             try:
                 os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -248,7 +272,7 @@ class Zygote:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
         is_long = False
-        census, turns = crowd.Census(self.page, self.is_namespaced), None
+        census, turns = crowd.Census(self.page, self.is_namespaced, self.inherited), None
         starved_before = 0
         while True:
             for fd, _ in poller.poll(TICK_MS if turns is None else turns.look_ms):
@@ -478,6 +502,8 @@ def start(names, config):
     if "warm_up" in names:
         settle()
         rehearse(zygote)
+    if zygote.has_proc and not config["has_cgroup"]:
+        zygote.look_at_newborn()
     zygote.close_down()
     zygote.loop()
 

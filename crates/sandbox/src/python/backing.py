@@ -1,0 +1,114 @@
+"""Puts a file behind the memory of this process, so that forks copy less.
+
+A fork copies each entry of the page tables that stands for memory of its own, and a child's end takes it apart again, which
+costs 0.14 µs a page; of the zygote's 2,300 pages a small program touches 450. Memory that is a private mapping
+of a file has an entry only where it was touched. So all that may be written to is moved to a memory file, with the
+same contents at the same addresses, and entries are made for the pages that programs do touch. What else a child needs it
+takes from the file, sixteen pages at a time.
+
+Nothing may write to a mapping between the moment it is copied and the moment the copy takes its place, and an interpreter
+writes all the time. So both are system calls of a few instructions of our own, which write to nothing.
+
+Nothing here is needed: on other processors, or where something is not as expected, all stays as it was.
+"""
+
+import ctypes
+import os
+import resource
+import struct
+
+PAGE = resource.getpagesize()
+READ, WRITE, EXECUTE = 1, 2, 4
+SHARED, PRIVATE, FIXED = 1, 2, 0x10
+PWRITE, MMAP, MADVISE = 18, 9, 28
+POPULATE_WRITE = 23
+# Of one system call: its number, six arguments, and what it returns if all goes well.
+CALL = struct.Struct("8q")
+
+# long calls(void *table, long rows): makes these system calls in turn, until one returns something else.
+CODE = bytes.fromhex(
+    "53"  # push rbx
+    "4154"  # push r12
+    "4889fb"  # mov rbx, rdi
+    "4989f4"  # mov r12, rsi
+    "488b03"  # next: mov rax, [rbx]
+    "488b7b08"  # mov rdi, [rbx + 8]
+    "488b7310"  # mov rsi, [rbx + 16]
+    "488b5318"  # mov rdx, [rbx + 24]
+    "4c8b5320"  # mov r10, [rbx + 32]
+    "4c8b4328"  # mov r8, [rbx + 40]
+    "4c8b4b30"  # mov r9, [rbx + 48]
+    "0f05"  # syscall
+    "483b4338"  # cmp rax, [rbx + 56]
+    "7509"  # jne end
+    "4883c340"  # add rbx, 64
+    "49ffcc"  # dec r12
+    "75d4"  # jnz next
+    "4c89e0"  # end: mov rax, r12
+    "415c"  # pop r12
+    "5b"  # pop rbx
+    "c3"  # ret
+)
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+
+
+def plan(mappings, touched, file):
+    """The calls that move mappings to a file; where it then has to have entries."""
+    if os.uname().machine != "x86_64":
+        return b""
+    moves, entries, offset = [], [], 0
+    for start, end in mappings:
+        size = end - start
+        moves.append(CALL.pack(PWRITE, file, start, size, offset, 0, 0, size))
+        moves.append(CALL.pack(MMAP, start, size, READ | WRITE, PRIVATE | FIXED, file, offset, start))
+        offset += size
+        for first, length in ranges(page for page in touched if start <= page < end):
+            entries.append(CALL.pack(MADVISE, first, length, POPULATE_WRITE, 0, 0, 0, 0))
+    return b"".join(moves + entries)
+
+
+def carry_out(address, count):
+    """Makes so many calls of a plan that is mapped there."""
+    if count == 0:
+        return
+    file = os.memfd_create("hone")
+    os.write(file, CODE)
+    code = map_file(file, len(CODE), READ | EXECUTE)
+    os.close(file)
+    ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_long)(code)(address, count)
+    libc.munmap(code, len(CODE))
+
+
+def map_file(file, size, access):
+    """The address of a shared mapping of a file, which has to be gone before any program runs: all of them would share it."""
+    address = libc.mmap(None, size, access, SHARED, file, 0)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "mapping a memory file")
+    return address
+
+
+def writable(process):
+    """Start and end of each private mapping that a process may write to, but for its stack."""
+    found = []
+    with open("/proc/%s/maps" % process) as file:
+        for line in file:
+            addresses, access, _, _, _, *name = line.split(None, 5)
+            if access == "rw-p" and (not name or name[0].strip() == "[heap]" or name[0][0] != "["):
+                start, end = (int(number, 16) for number in addresses.split("-"))
+                found.append((start, end))
+    return found
+
+
+def ranges(pages):
+    """Neighbouring pages as one: address and length in bytes."""
+    found = []
+    for page in sorted(pages):
+        if found and sum(found[-1]) == page:
+            found[-1][1] += PAGE
+        else:
+            found.append([page, PAGE])
+    return found
