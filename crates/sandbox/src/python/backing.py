@@ -7,9 +7,11 @@ same contents at the same addresses, and entries are made for the pages that pro
 takes from the file, sixteen pages at a time.
 
 Nothing may write to a mapping between the moment it is copied and the moment the copy takes its place, and an interpreter
-writes all the time. So both are system calls of a few instructions of our own, which write to nothing.
+writes all the time. So both are system calls of a few instructions of our own, which write to nothing but the stack, and
+the zygote has no other thread.
 
-Nothing here is needed: on other processors, or where something is not as expected, all stays as it was.
+Nothing here is needed: on other processors, on kernels older than 5.14, or where something is not as expected, all stays as
+it was.
 """
 
 import ctypes
@@ -19,9 +21,13 @@ import struct
 
 PAGE = resource.getpagesize()
 READ, WRITE, EXECUTE = 1, 2, 4
-SHARED, PRIVATE, FIXED = 1, 2, 0x10
+PRIVATE, FIXED = 2, 0x10
 PWRITE, MMAP, MADVISE = 18, 9, 28
 POPULATE_WRITE = 23
+# Of /proc/PID/smaps: what a plain mapping may be; not one that a fork empties or leaves out, or that is locked.
+PLAIN = frozenset(b"rd wr mr mw me ac sd nr rr hg nh mg dd".split())
+# The least size that malloc makes a mapping for, and what it notes in a block's second word if it did.
+LEAST_BLOCK, IS_MAPPED, FLAGS = 128 << 10, 2, 7
 # Of one system call: its number, six arguments, and what it returns if all goes well.
 CALL = struct.Struct("8q")
 
@@ -57,18 +63,35 @@ libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_i
 
 
 def plan(mappings, touched, file):
-    """The calls that move mappings to a file; where it then has to have entries."""
-    if os.uname().machine != "x86_64":
+    """The calls that move mappings to a file, and make entries for the touched pages. The first is to fail where the others
+    would."""
+    if os.uname().machine != "x86_64" or not touched:
         return b""
-    moves, entries, offset = [], [], 0
-    for start, end in mappings:
+    moves, entries, offset = [], [CALL.pack(MADVISE, min(touched), PAGE, POPULATE_WRITE, 0, 0, 0, 0)], 0
+    for start, end in [part for mapping in mappings for part in without_blocks(*mapping)]:
         size = end - start
         moves.append(CALL.pack(PWRITE, file, start, size, offset, 0, 0, size))
         moves.append(CALL.pack(MMAP, start, size, READ | WRITE, PRIVATE | FIXED, file, offset, start))
         offset += size
         for first, length in ranges(page for page in touched if start <= page < end):
             entries.append(CALL.pack(MADVISE, first, length, POPULATE_WRITE, 0, 0, 0, 0))
-    return b"".join(moves + entries)
+    return b"".join(entries[:1] + moves + entries[1:])
+
+
+def without_blocks(start, end):
+    """The parts of a mapping beside what malloc made mappings for: when it makes these larger, the kernel would map
+    what follows in the file, or nothing."""
+    page = begin = start
+    while page < end:
+        before, size = struct.unpack("2Q", ctypes.string_at(page, 16))
+        if before == 0 and size & FLAGS == IS_MAPPED and LEAST_BLOCK <= size - IS_MAPPED <= end - page and size % PAGE == IS_MAPPED:
+            if begin < page:
+                yield begin, page
+            page = begin = page + size - IS_MAPPED
+        else:
+            page += PAGE
+    if begin < end:
+        yield begin, end
 
 
 def carry_out(address, count):
@@ -76,30 +99,35 @@ def carry_out(address, count):
     if count == 0:
         return
     file = os.memfd_create("hone")
-    os.write(file, CODE)
-    code = map_file(file, len(CODE), READ | EXECUTE)
-    os.close(file)
+    try:
+        os.write(file, CODE)
+        code = map_file(file, len(CODE), READ | EXECUTE)
+    finally:
+        os.close(file)
     ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_long)(code)(address, count)
     libc.munmap(code, len(CODE))
 
 
 def map_file(file, size, access):
-    """The address of a shared mapping of a file, which has to be gone before any program runs: all of them would share it."""
-    address = libc.mmap(None, size, access, SHARED, file, 0)
+    """The address of a private mapping of a file."""
+    address = libc.mmap(None, size, access, PRIVATE, file, 0)
     if address == ctypes.c_void_p(-1).value:
         raise OSError(ctypes.get_errno(), "mapping a memory file")
     return address
 
 
-def writable(process):
-    """Start and end of each private mapping that a process may write to, but for its stack."""
+def writable():
+    """Start and end of each plain private mapping that this process may write to, but for its stack."""
     found = []
-    with open("/proc/%s/maps" % process) as file:
+    with open("/proc/self/smaps", "rb") as file:
         for line in file:
-            addresses, access, _, _, _, *name = line.split(None, 5)
-            if access == "rw-p" and (not name or name[0].strip() == "[heap]" or name[0][0] != "["):
-                start, end = (int(number, 16) for number in addresses.split("-"))
-                found.append((start, end))
+            name, _, rest = line.partition(b" ")
+            if not name.endswith(b":"):
+                start, end = (int(number, 16) for number in name.split(b"-"))
+                access, _, _, _, *path = rest.split(None, 4)
+            elif name == b"VmFlags:" and access == b"rw-p" and PLAIN.issuperset(rest.split()):
+                if not path or path[0].strip() == b"[heap]" or not path[0].startswith(b"["):
+                    found.append((start, end))
     return found
 
 

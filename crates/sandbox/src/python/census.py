@@ -51,7 +51,7 @@ class Census:
     def __init__(self, page_bytes, is_namespaced, inherited):
         self.page_bytes = page_bytes
         self.is_namespaced = is_namespaced
-        # Pages that a process is born with.
+        # Pages that a process is born with: shared with the zygote, but for some 300 that the kernel copies at the fork.
         self.inherited = inherited
         self.rows = {}
         # By name and birth, when measured: pages, the part of them, and faults; and the sum of all parts.

@@ -48,9 +48,9 @@ class Crowd:
         self.waiting = {}
         self.turn = self.pause = None
         self.looks = 0
-        # The most threads that it was seen to have, and how long all of it stood still because others wanted its core.
-        self.most = self.rested_ms = 0
-        # When that is over.
+        # The most threads that it was seen to have, and how long all of it rests in all because others wanted its core.
+        self.most = self.rests_ms = 0
+        # When the last rest is over.
         self.rest_until = 0.0
         # When to look again.
         self.look_ms = LOOK_MS
@@ -90,9 +90,13 @@ class Crowd:
     def rest(self, rest_ms, rows):
         """Has all of them stand still for so long."""
         self.pause = Pause(self.core)
-        self.rested_ms += rest_ms
+        self.rests_ms += rest_ms
         self.rest_until = time.monotonic() + rest_ms / 1000
         self.look_in_rest(rows)
+
+    def rested_ms(self):
+        """How long all of it stood still until now."""
+        return self.rests_ms - max(0, self.rest_until - time.monotonic()) * 1000
 
     def rest_on(self, busy, census):
         """Stops those that only waited when the rest began, and have something to do since."""

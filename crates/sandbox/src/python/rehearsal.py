@@ -50,14 +50,14 @@ def rehearse(zygote, requests):
     whether its program is a new one."""
     file, plan = os.memfd_create("hone"), os.memfd_create("hone")
     try:
-        mappings = backing.writable("self")
+        mappings = backing.writable()
         try:
             split(mappings)
             have_observed(zygote, requests, mappings, file, plan)
         finally:
             join(mappings)
         carry_out(plan)
-    except OSError:
+    except Exception:
         pass
     finally:
         os.close(file)
@@ -80,13 +80,13 @@ def join(mappings):
 
 def have_observed(zygote, requests, mappings, file, plan):
     """Does what the observer asks for, until it has written the plan."""
-    control = zygote.control
-    zygote.control, theirs = socket.socketpair()
+    ours, theirs = socket.socketpair()
     observer = os.fork()
     if observer == 0:
-        zygote.control.close()
+        ours.close()
         observe(theirs, requests, mappings, file, plan)
     theirs.close()
+    control, zygote.control = zygote.control, ours
     zygote.is_rehearsing = True
     try:
         while zygote.answer():
@@ -94,11 +94,13 @@ def have_observed(zygote, requests, mappings, file, plan):
     finally:
         zygote.is_rehearsing = False
         zygote.control = control
-    os.waitpid(observer, 0)
+        os.kill(observer, _signal.SIGKILL)
+        os.waitpid(observer, 0)
 
 
 def observe(supervisor, requests, mappings, file, plan):
-    """The observer: asks for runs, looks at each, writes the plan, and ends."""
+    """The observer: asks for runs, looks at each, writes the plan, and hangs up. The zygote ends it."""
+    run = 0
     try:
         zygote = os.getppid()
         touches, writes = set(), []
@@ -113,12 +115,15 @@ def observe(supervisor, requests, mappings, file, plan):
             if header[0] == OP_SCRIPT:
                 writes.append(written(run, mappings))
             os.kill(run, _signal.SIGKILL)
+            run = 0
             supervisor.recv(4096)
         calls = backing.plan(mappings, touches | touched(zygote), file)
         buffers = backing.ranges(set.intersection(*writes))[:MOST_BUFFERS]
-        os.write(plan, COUNTS.pack(len(calls) // backing.CALL.size, len(buffers)))
-        os.write(plan, calls + b"".join(BUFFER.pack(*buffer) for buffer in buffers))
+        counts = COUNTS.pack(len(calls) // backing.CALL.size, len(buffers))
+        os.write(plan, counts + calls + b"".join(BUFFER.pack(*buffer) for buffer in buffers))
     finally:
+        if run:
+            os.kill(run, _signal.SIGKILL)
         os._exit(0)
 
 
@@ -154,11 +159,16 @@ def carry_out(plan):
     size = os.fstat(plan).st_size
     if size < COUNTS.size:
         return
-    address = backing.map_file(plan, size, backing.READ | backing.WRITE)
     calls, buffers = COUNTS.unpack(os.pread(plan, COUNTS.size, 0))
-    backing.carry_out(address + COUNTS.size, calls)
-    pin(address + COUNTS.size + calls * backing.CALL.size, buffers)
-    backing.libc.munmap(address, size)
+    first_buffer = COUNTS.size + calls * backing.CALL.size
+    if size != first_buffer + buffers * BUFFER.size:
+        return
+    address = backing.map_file(plan, size, backing.READ)
+    try:
+        backing.carry_out(address + COUNTS.size, calls)
+        pin(address + first_buffer, buffers)
+    finally:
+        backing.libc.munmap(address, size)
 
 
 def pin(address, count):

@@ -265,9 +265,10 @@ class Zygote:
     def watch(self, header, pid, pidfd, started, link=None, spent_ms=0):
         """Waits for the child's end; the reason if it has to be ended instead, or if it is ready for more."""
         _, cpu_ms, wall_ms, processes, _, _, memory, _, _ = header
+        control = self.control.fileno()
         poller = select.poll()
         poller.register(pidfd, select.POLLIN)
-        poller.register(CONTROL_FD, select.POLLIN)
+        poller.register(control, select.POLLIN)
         if link is not None:
             poller.register(link, select.POLLIN)
         clock = clock_of(pid)
@@ -278,14 +279,14 @@ class Zygote:
             for fd, _ in poller.poll(TICK_MS if turns is None else turns.look_ms):
                 if fd == pidfd:
                     return REASON_NONE
-                if fd != CONTROL_FD:
+                if fd != control:
                     if link.recv(1):
                         return REASON_READY
                     poller.unregister(link)
                     continue
                 request, extra = self.receive()
                 close(extra)
-                if request is None:
+                if request is None and not self.is_rehearsing:
                     self.kill_all(pid)
                     os._exit(0)
                 return REASON_KILLED
@@ -315,7 +316,7 @@ class Zygote:
             if is_late and turns is None and starved >= wall / 4 and cpu < wall * 3 / 4:
                 # Others kept the run from three quarters of even one core.
                 self.starved = STARVED
-            elif is_late and turns is not None and turns.rested_ms >= wall / 4 and turns.most < processes * 3 / 4:
+            elif is_late and turns is not None and turns.rested_ms() >= wall / 4 and turns.most < processes * 3 / 4:
                 # Bombs have as many as they can get, and no second chance.
                 self.starved = GAVE_WAY
             else:
