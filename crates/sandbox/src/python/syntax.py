@@ -4,6 +4,7 @@ One list of nodes answers all of it; `ast.walk` and `NodeTransformer` would take
 """
 
 import ast
+import functools
 
 # What tests may import, or find in the solution's imports, and still leave the interpreter as they found it
 # (`tester.py` puts back what `random` draws from).
@@ -21,6 +22,8 @@ TRACING_NAMES = frozenset((
     "getattr", "globals", "help", "input", "locals", "memoryview", "open", "quit", "setattr", "vars",
 ))
 HARMLESS_ATTRIBUTES = frozenset(("__class__", "__doc__", "__eq__", "__init__", "__len__", "__name__", "__repr__", "__str__"))
+# The place of nodes that are in no source.
+NOWHERE = {"lineno": 1, "col_offset": 0}
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -130,19 +133,23 @@ def where(node):
     return {"lineno": node.lineno, "col_offset": node.col_offset}
 
 
-def call_statement(function, argument, node):
-    """`function(argument)` in the place of `node`."""
-    place = where(node)
-    name = ast.Name(function, ast.Load(), **place)
-    return ast.Expr(ast.Call(name, [ast.Constant(argument, **place)], [], **place), **place)
+@functools.lru_cache(2048)
+def call_statement(function, argument):
+    """`function(argument)`, the same node for every suite; an interpreter takes longer to make one than to compile it."""
+    name = ast.Name(function, ast.Load(), **NOWHERE)
+    return ast.Expr(ast.Call(name, [ast.Constant(argument, **NOWHERE)], [], **NOWHERE), **NOWHERE)
+
+
+@functools.lru_cache(2048)
+def catching(failed, index):
+    """`except BaseException: failed(index)`, the same node for every suite."""
+    caught = ast.Name("BaseException", ast.Load(), **NOWHERE)
+    return ast.ExceptHandler(caught, None, [call_statement(failed, index)], **NOWHERE)
 
 
 def guarded(node, done, failed, index):
     """`try: node` with `failed(index)` for whatever it raises and `done(index)` where it raises nothing."""
-    place = where(node)
-    caught = ast.Name("BaseException", ast.Load(), **place)
-    handler = ast.ExceptHandler(caught, None, [call_statement(failed, index, node)], **place)
-    return ast.Try([node], [handler], [call_statement(done, index, node)], [], **place)
+    return ast.Try([node], [catching(failed, index)], [call_statement(done, index)], [], **where(node))
 
 
 def text(source, node):
