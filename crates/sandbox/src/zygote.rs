@@ -298,6 +298,7 @@ impl Zygote {
         match role {
             Role::Solution => {
                 sources["joint"] = include_str!("python/joint.py").into();
+                sources["folios"] = include_str!("python/folios.py").into();
                 sources["backing"] = include_str!("python/backing.py").into();
                 sources["pages"] = include_str!("python/pages.py").into();
                 sources["rehearsal"] = include_str!("python/rehearsal.py").into();

@@ -3,7 +3,7 @@
 A fork copies every mapping and every entry of the page tables, a child's end takes them apart again, and each shared
 page that one side writes to is copied. All of this costs more than what a short program does. So before the first fork
 of a zygote, all free memory inside used pages is taken out of use, which leaves fresh pages to its children,
-and each library's code and constants become one mapping, of huge pages where it is large enough.
+and each library's code and constants become one mapping, of a file of huge pages where it is large enough.
 
 Nothing here is needed: where something is not as expected, it is left as it was.
 """
@@ -12,16 +12,18 @@ import ctypes
 import os
 import sys
 
-HUGE = 2 << 20
-# A library of that size is cheaper to map anew, page by page, than to copy its page tables.
+import folios
+from folios import HUGE, libc
+
+# A library of that size is worth a huge page, though it does not cover one, so that its pages are still mapped one by one.
+LEAST_HUGE = 512 << 10
+# One between the two stays what it is: it would be a copy of its own, and no cheaper.
 MOST_COPIED = 256 << 10
 
-READ, WRITE, EXECUTE = 1, 2, 4
-SHARED_FIXED, PRIVATE_FIXED, PRIVATE_ANONYMOUS = 0x11, 0x12, 0x22
-MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25
-FAILED = ctypes.c_void_p(-1).value
+READ, EXECUTE = 1, 4
+PRIVATE_FIXED = 0x12
+MADV_HUGEPAGE = 14
 
-libc = ctypes.CDLL(None, use_errno=True)
 kept = []
 
 
@@ -95,16 +97,11 @@ def merge_mappings():
     """
     if os.uname().machine != "x86_64":
         return
-    map_new = libc.mmap
-    map_new.restype = ctypes.c_void_p
-    address, size = ctypes.c_void_p, ctypes.c_size_t
-    map_new.argtypes = [address, size, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
-    libc.madvise.argtypes, libc.munmap.argtypes = [address, size, ctypes.c_int], [address, size]
     for start, end in read_only_runs():
         first, last = -(-start // HUGE) * HUGE, end // HUGE * HUGE
         if first < last:
             replace(first, last - first)
-        elif end - start <= MOST_COPIED:
+        elif not MOST_COPIED < end - start < LEAST_HUGE:
             replace(start, end - start)
 
 
@@ -128,18 +125,10 @@ def read_only_runs():
 def replace(start, length):
     """Puts a copy of these pages in their place, in one step."""
     file = os.memfd_create("hone")
-    os.ftruncate(file, length)
-    # Room for an address that huge pages can have.
-    room = libc.mmap(None, length + HUGE, 0, PRIVATE_ANONYMOUS, -1, 0)
-    if room == FAILED:
-        return
-    copy = -(-room // HUGE) * HUGE
-    if libc.mmap(copy, length, READ | WRITE, SHARED_FIXED, file, 0) == copy:
-        ctypes.memmove(copy, start, length)
-        if length >= HUGE:
-            libc.madvise(copy, length, MADV_COLLAPSE)
+    try:
+        folios.fill(file, length, lambda copy: ctypes.memmove(copy, start, length), length >= LEAST_HUGE)
         libc.mmap(start, length, READ | EXECUTE, PRIVATE_FIXED, file, 0)
         if length >= HUGE:
             libc.madvise(start, length, MADV_HUGEPAGE)
-    libc.munmap(room, length + HUGE)
-    os.close(file)
+    finally:
+        os.close(file)

@@ -24,6 +24,7 @@ import time
 
 import backing
 from backing import PAGE
+from folios import libc
 from standing import REQUEST
 
 # Of an entry of /proc/PID/pagemap: the page is there, it is a file's, and no other process has it.
@@ -40,7 +41,6 @@ MOST_BUFFERS = 1024
 # How many calls and buffers a plan has; a buffer.
 COUNTS, BUFFER = struct.Struct("QQ"), struct.Struct("QQ")
 
-libc = ctypes.CDLL(None, use_errno=True)
 system_call = libc.syscall
 system_call.restype = ctypes.c_long
 
@@ -68,14 +68,14 @@ def split(mappings):
     """Makes each page a mapping of its own, as it is of mappings that the kernel tells whether they were touched."""
     for start, end in mappings:
         for page in range(start, end, 2 * PAGE):
-            libc.madvise(ctypes.c_void_p(page), ctypes.c_size_t(PAGE), MADV_RANDOM)
+            libc.madvise(page, PAGE, MADV_RANDOM)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("1")
 
 
 def join(mappings):
     for start, end in mappings:
-        libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), MADV_NORMAL)
+        libc.madvise(start, end - start, MADV_NORMAL)
 
 
 def have_observed(zygote, requests, mappings, file, plan):
@@ -168,7 +168,7 @@ def carry_out(plan):
         backing.carry_out(address + COUNTS.size, calls)
         pin(address + first_buffer, buffers)
     finally:
-        backing.libc.munmap(address, size)
+        libc.munmap(address, size)
 
 
 def pin(address, count):
