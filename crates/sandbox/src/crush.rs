@@ -14,6 +14,8 @@ const MOST_REFUSALS: u64 = 8;
 /// What is known of a run that was refused processes or threads.
 #[derive(Debug, Default)]
 pub(crate) struct Crush {
+    /// How many refusals there were at the last look.
+    seen: u64,
     /// How many refusals there were at the first look since which its threads are the same, and none of them waits.
     refused: Option<u64>,
     /// Ids of its threads, one a line.
@@ -23,11 +25,13 @@ pub(crate) struct Crush {
 impl Crush {
     /// Whether the run came to be such a one. Never where there is no control group that counts refusals.
     pub(crate) fn is_hopeless(&mut self, zygote: &Zygote) -> bool {
-        let Some(refused) = zygote.refusals().filter(|&refused| refused > 0) else { return false };
+        // One that rests, or waits for its turn, asks for nothing, and does not have to be looked at.
+        let Some(refused) = zygote.refusals().filter(|&refused| refused > self.seen) else { return false };
+        self.seen = refused;
         let Some(threads) = zygote.threads() else { return false };
         let pid = zygote.pid().to_string();
         if threads != self.threads || threads.lines().any(|thread| thread != pid && is_waiting(thread)) {
-            *self = Crush { refused: None, threads };
+            *self = Crush { seen: refused, refused: None, threads };
             return false;
         }
         refused >= *self.refused.get_or_insert(refused) + MOST_REFUSALS

@@ -17,6 +17,8 @@ import os
 import re
 import time
 
+from standing import clock_of
+
 # More processes, or threads that run, are a crowd.
 MOST_PROCESSES = 16
 # A run of many threads, of which few run, is looked at less and less often: the longest pause, in looks.
@@ -31,9 +33,11 @@ RESIDENT = re.compile(rb"^Rss(?:Anon|Shmem):\s+(\d+)", re.MULTILINE)
 class Row:
     """What a process uses and does."""
 
-    __slots__ = ("state", "ticks", "pages", "threads", "faults", "born")
+    __slots__ = ("state", "ticks", "pages", "threads", "faults", "born", "clock", "ran")
 
-    def __init__(self, fields, statm):
+    def __init__(self, clock, ran, fields, statm):
+        # Its CPU clock, and what that said before all else was read.
+        self.clock, self.ran = clock, ran
         # Fields 3, 10, 14 to 17, 20 and 22 of proc(5).
         self.state = fields[0]
         self.faults = int(fields[7])
@@ -43,6 +47,13 @@ class Row:
         self.born = fields[19]
         # Resident pages, of files too.
         self.pages = int(statm[1])
+
+    def is_current(self):
+        """Whether it has not run since: then it is as it was, or is about to run. A clock costs a twentieth of the rest."""
+        try:
+            return time.clock_gettime_ns(self.clock) == self.ran
+        except OSError:
+            return False
 
 
 class Census:
@@ -63,13 +74,14 @@ class Census:
         # How often in a row too many threads were running, and looks to let go by before they are counted again.
         self.busy_looks = self.calm = self.pause = 0
 
-    def take(self, names, still=()):
-        """Looks at all of these; those that stand `still` are as they were."""
+    def take(self, names):
+        """Looks at all of these."""
         known = self.rows
         self.rows = {}
         for name in names:
-            row = known.get(name) if name in still else None
-            row = row or look_at(name)
+            row = known.get(name)
+            if row is None or not row.is_current():
+                row = look_at(name)
             if row is not None:
                 self.rows[name] = row
 
@@ -180,8 +192,14 @@ class Census:
         return b"R" if found else last or row.state
 
     def stop(self, name):
-        """Notes that it was stopped."""
+        """Stops a process, and notes that."""
+        signal(name, _signal.SIGSTOP)
         self.rows[name].state = b"T"
+
+    def let_go(self, name):
+        """Lets a stopped process go on, and notes that."""
+        signal(name, _signal.SIGCONT)
+        self.rows[name].state = b"R"
 
 
 def processes():
@@ -212,12 +230,13 @@ def resident(name):
 def look_at(name):
     """A process's row; None if it is gone."""
     try:
-        fields = stat(name)
+        clock = clock_of(int(name))
+        ran, fields = time.clock_gettime_ns(clock), stat(name)
         statm = read("/proc/%s/statm" % name, 256).split()
         if fields[0] == b"Z" and int(fields[17]) > 1:
             # Its first thread has ended, and shows no memory any more; any other does.
             statm = read("/proc/%s/task/%s/statm" % (name, os.listdir("/proc/%s/task" % name)[-1]), 256).split()
-        return Row(fields, statm)
+        return Row(clock, ran, fields, statm)
     except (OSError, IndexError, ValueError):
         return None
 

@@ -26,8 +26,8 @@ RESTS = 60
 SHORTEST_REST_MS, LONGEST_REST_MS = 300, 1500
 # A turn on a core that nobody else wants is over after so much of it.
 TURN_NS = 50_000_000
-# So often even those that stand still are looked at: one of them may have let another go on.
-LOOKS_UNTIL_ALL = 4
+# How often a crowd is looked at that stands still as a whole: one of them may wake and let others go on.
+CALM_LOOK_MS = 100
 # How long the turn of a process of many threads is where its core is idle without it, and how long that is looked at.
 SHIFT_MS = 120
 PAUSE_MS = 30
@@ -47,18 +47,12 @@ class Crowd:
         # Stopped by us, by the order of their turns.
         self.waiting = {}
         self.turn = self.pause = None
-        self.looks = 0
         # The most threads that it was seen to have, and how long all of it rests in all because others wanted its core.
         self.most = self.rests_ms = 0
         # When the last rest is over.
         self.rest_until = 0.0
         # When to look again.
         self.look_ms = LOOK_MS
-
-    def still(self):
-        """What needs no new look this time."""
-        self.looks += 1
-        return self.waiting if self.looks % LOOKS_UNTIL_ALL and self.look_ms <= LOOK_MS else ()
 
     def take_turns(self, census):
         """Stops the busy ones but the one whose turn it is, begins the next turn, or has all of them rest."""
@@ -85,7 +79,7 @@ class Crowd:
         if is_shared:
             self.rest(min(LONGEST_REST_MS, max(SHORTEST_REST_MS, RESTS * turn.lasted_ms())), rows)
         elif self.turn is None and self.waiting:
-            self.begin(next(iter(self.waiting)), rows)
+            self.begin(next(iter(self.waiting)), census)
 
     def rest(self, rest_ms, rows):
         """Has all of them stand still for so long."""
@@ -107,16 +101,15 @@ class Crowd:
 
     def look_in_rest(self, rows):
         """Looks less often where nobody can be up to anything, and not long after the rest is over."""
-        look_ms = LOOK_MS if len(self.waiting) < len(rows) else LOOK_MS * LOOKS_UNTIL_ALL
+        look_ms = LOOK_MS if len(self.waiting) < len(rows) else CALM_LOOK_MS
         self.look_ms = max(1, min(look_ms, (self.rest_until - time.monotonic()) * 1000))
 
     def stop(self, busy, census):
         """Stops these but the one whose turn it is."""
         for name in busy:
             if self.turn is None or name != self.turn.name:
-                signal(name, _signal.SIGSTOP)
-                self.keep(name, census.rows[name].threads)
                 census.stop(name)
+                self.keep(name, census.rows[name].threads)
                 self.waiting[name] = None
 
     def stop_with_newborn(self, busy, rows):
@@ -127,9 +120,9 @@ class Crowd:
             if name not in self.waiting and name not in busy:
                 signal(name, _signal.SIGCONT)
 
-    def begin(self, name, rows):
+    def begin(self, name, census):
         """Lets a process go on; one of many threads not before it is known what its core does without the crowd."""
-        if rows[name].threads < 2:
+        if census.rows[name].threads < 2:
             self.turn, self.look_ms = Turn(name), PROBE_MS
         elif self.pause is None:
             self.pause, self.look_ms = Pause(self.core), PAUSE_MS
@@ -139,7 +132,7 @@ class Crowd:
             self.look_ms = self.turn.look_ms
         self.pause = None
         del self.waiting[name]
-        signal(name, _signal.SIGCONT)
+        census.let_go(name)
 
     def keep(self, name, threads):
         """Keeps a process of many threads on the crowd's core; the threads that they start stay there as well."""

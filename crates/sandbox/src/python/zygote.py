@@ -298,7 +298,7 @@ class Zygote:
             is_first_look = wall > TICK_MS and not is_long
             is_long |= is_first_look
             if is_long and self.has_proc:
-                census.take(self.running(pid), turns.still() if turns is not None else ())
+                census.take(self.running(pid))
                 cpu = max(cpu, census.ticks() * 1000 / self.ticks - spent_ms) + census.measuring * 1000
                 if not self.config["has_cgroup"] and census.exceeds(memory):
                     return REASON_MEMORY

@@ -229,7 +229,8 @@ fn a_run_of_many_processes_gives_way_to_all_others() {
         outcome.expect("runs")
     });
     assert_eq!(outcome.class, OutcomeClass::Timeout, "{outcome:?}");
-    assert!(outcome.cpu_ms < 1_000.0, "{outcome:?}");
+    // Mostly it is 100 to 200; half of the machine would be 5,000.
+    assert!(outcome.cpu_ms < 2_000.0, "{outcome:?}");
 }
 
 /// Limits that a crowd does not reach on a busy machine, which leaves it hardly any time.
