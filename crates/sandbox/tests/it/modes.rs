@@ -186,6 +186,27 @@ fn tests_draw_the_same_random_numbers_each_time() {
 }
 
 #[test]
+fn what_tests_change_of_a_module_is_not_left_to_the_next() {
+    // The syntax shows no change; the module is imported by the tests, or found among the solution's imports.
+    let change = "def fix(self):\n    self.pi = 3\ndef check(candidate):\n    fix(math)\n    \
+                  assert candidate(math.pi) == 3\n";
+    let look = "def check(candidate):\n    assert candidate(round(math.pi, 2)) == 3.14\n    \
+                assert round(random.random(), 6) == 0.844422\n";
+    let solution = "import math, random\ndef same(x):\n    return x\n";
+    for head in ["import math, random\n", ""] {
+        for turn in 0..6 {
+            let judge = |code: &str| {
+                let code = format!("{head}{code}");
+                judge(solution, json!({"kind": "check", "code": code, "entry_point": "same"}))
+            };
+            let (changed, looked) = (judge(change), judge(look));
+            assert_eq!(passed(&changed), [true, true], "turn {turn}: {changed:?}");
+            assert_eq!(passed(&looked), [true, true], "turn {turn}: {looked:?}");
+        }
+    }
+}
+
+#[test]
 fn unittest_suites_run_apart_or_jointly_and_say_so() {
     let apart = json!({"kind": "unittest", "code": SUITE});
     let jointly = json!({"kind": "joint", "tests": apart});
