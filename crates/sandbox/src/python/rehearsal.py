@@ -2,8 +2,8 @@
 
 Some runs of our own are made as all others will be, with a child of the zygote, the observer, in the supervisor's place. Just
 before the program's process would end it stops, and the observer looks at its memory. What the runs and the zygote
-touched decides for which pages a fork copies entries of the page tables (`backing.py`). And what all plain
-runs wrote to is copied by the kernel while it forks: a page that zygote and child share is otherwise
+touched decides for which pages a fork copies entries of the page tables (`backing.py`). And what all of
+them wrote to is copied by the kernel while it forks: a page that zygote and child share is otherwise
 copied when one of them first writes to it, by a page fault of the one and often another of the other. The
 kernel copies a page at the fork itself if it is pinned, as for a device, which costs less than the faults; and
 io_uring pins the buffers that it is told of. So these pages become buffers of a ring that is used for nothing else.
@@ -33,7 +33,6 @@ PRESENT, FILE, EXCLUSIVE = 1 << 63, 1 << 61, 1 << 56
 TOUCHED = re.compile(
     rb"^([0-9a-f]+)-[0-9a-f]+ rw-p [^\n]*\nSize: +%d kB\n(?:[A-Z][^\n]*\n)*?Referenced: +[1-9]" % (PAGE >> 10), re.MULTILINE
 )
-OP_SCRIPT = 1
 MADV_NORMAL, MADV_RANDOM = 0, 1
 IO_URING_SETUP, IO_URING_REGISTER, REGISTER_BUFFERS = 425, 427, 0
 PARAMETERS_BYTES = 120
@@ -112,8 +111,7 @@ def observe(supervisor, requests, mappings, file, plan):
             until_stopped(run)
             if is_new:
                 touches |= touched(run)
-            if header[0] == OP_SCRIPT:
-                writes.append(written(run, mappings))
+            writes.append(written(run, mappings))
             os.kill(run, _signal.SIGKILL)
             run = 0
             supervisor.recv(4096)
