@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::run;
 
-/// Of a small program, on Python 3.11: about 80 where pages are copied at the fork, 350 where they are not.
+/// Of a small program, on Python 3.11: about 40 where pages are copied at the fork, 350 where they are not.
 const MOST_FAULTS: u32 = 200;
 
 /// Whether this machine lets a process make a ring and register a buffer with it.
@@ -28,7 +28,7 @@ fn pages_that_every_run_writes_to_are_copied_at_the_fork() {
     assert!(faults < MOST_FAULTS, "{faults} page faults");
 }
 
-/// Of a small program, on Python 3.11: about 500 where all else is a file's until it is written to, 2,300 where it is not.
+/// Of a small program, on Python 3.11: about 450 where all else is a file's until it is written to, 2,300 where it is not.
 const MOST_PAGES: u32 = 1_200;
 
 #[test]
